@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { builtIn } from "../../src/deliver/presets.ts";
 import { newFiles } from "../../src/deliver/new_files.ts";
 import type { Delivery } from "../../src/deliver/delivery.ts";
-import { statusOf } from "../support/consumers/attack_table.ts";
+import { statusOf, subjectAt } from "../support/consumers/attack_table.ts";
 import { KnownKey } from "../support/consumers/by_hand.ts";
 import { guardTests } from "../support/consumers/guard_suite.ts";
 import { HaproxyPemGuard } from "../support/consumers/haproxy_pem.ts";
@@ -41,6 +41,7 @@ Deno.test("HAProxy with PEMs: each algorithm is accepted with its own key only, 
   await writeFolder(keys, all);
   await using guard = await HaproxyPemGuard.start(box, { keys, app: app.address });
   const ask = (token: string) => statusOf(guard.port, token);
+  assert.equal(await subjectAt(guard.port, all[0]!.token({ sub: 1234567 })), "1234567");
   for (const key of all) {
     const { alg } = key.delivered;
     assert.equal(await ask(key.token()), 200, alg);

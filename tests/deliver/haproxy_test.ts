@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box } from "../support/process/box.ts";
 import { Upstream } from "../support/proxy/proxies.ts";
-import { meetAttacks, statusOf } from "../support/consumers/attack_table.ts";
+import { meetAttacks, statusOf, subjectAt } from "../support/consumers/attack_table.ts";
 import { keyWithDash, KnownKey, writeByHand } from "../support/consumers/by_hand.ts";
 import { guardTests } from "../support/consumers/guard_suite.ts";
 import { HaproxyGuard } from "../support/consumers/haproxy.ts";
@@ -64,6 +64,10 @@ Deno.test("HAProxy: the application gets the subject, and not the one that a cli
   const auth = Object.entries(headers).filter(([name]) => /^x[-_]auth/.test(name));
   assert.equal(auth.length, 1, JSON.stringify(auth));
   assert.match(String(auth[0]![1]), /^a.*X-Auth-Claims%3A%20b%20c$/);
+  for (const sub of [0, 1234567, 123456789012341, 2 ** 53 - 1]) {
+    assert.equal(await subjectAt(guard.port, key.token({ sub })), String(sub));
+  }
+  assert.ok([undefined, ""].includes(await subjectAt(guard.port, key.token({ sub: 2 ** 53 }))));
   const refused = await ask("x");
   assert.equal(refused.status, 401);
   assert.equal(refused.headers.get("www-authenticate"), 'Bearer error="invalid_token"');

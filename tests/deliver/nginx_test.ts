@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isHmac } from "../../src/core/algorithms.ts";
 import { Box } from "../support/process/box.ts";
 import { Upstream } from "../support/proxy/proxies.ts";
-import { meetAttacks, statusOf } from "../support/consumers/attack_table.ts";
+import { meetAttacks, statusOf, subjectAt } from "../support/consumers/attack_table.ts";
 import { KnownKey, writeByHand } from "../support/consumers/by_hand.ts";
 import { guardTests } from "../support/consumers/guard_suite.ts";
 import { NginxGuard } from "../support/consumers/nginx.ts";
@@ -120,6 +120,20 @@ for (const { preset, name, changes, tooDeep } of KINDS) {
     assert.equal(refused.status, 401);
     assert.equal(refused.headers.get("www-authenticate"), 'Bearer error="invalid_token"');
     await refused.body?.cancel();
+  });
+
+  Deno.test(`${name}: users who are numbers are told apart to the last digit, or refused`, async () => {
+    using box = new Box();
+    await using app = new Upstream();
+    const [key, keys] = [new KnownKey(), join(box.home, "keys.json")];
+    await writeByHand("nginx", keys, [key]);
+    await using guard = await NginxGuard.start(box, { keys, app: app.address, preset });
+    for (const sub of [0, 1234567, 1.5, 100_000_000_000_000, 123456789012341, 2 ** 53 - 1]) {
+      assert.equal(await subjectAt(guard.port, key.token({ sub })), String(sub));
+    }
+    for (const sub of [2 ** 53, -(2 ** 53), 1e21, true, null, [1]]) {
+      assert.equal(await statusOf(guard.port, key.token({ sub })), 401, JSON.stringify(sub));
+    }
   });
 
   Deno.test(`${name}: a file of keys that is missing or damaged lets no one in, and its bytes stay out of the log`, async () => {

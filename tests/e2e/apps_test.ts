@@ -111,3 +111,14 @@ Deno.test("init and import warn about a second secret of the same app elsewhere"
     false,
   );
 });
+
+Deno.test("of many apps messages name three and count the others, in doctor's too", async () => {
+  using box = new Box();
+  for (const app of ["a", "b", "c", "d", "e"]) {
+    await box.run(["--app", app, "init", "--store", "database"]);
+  }
+  const tail = /nown here: a in \S+, b in \S+, c in \S+ and 2 more \(`rekey apps` lists them\)$/m;
+  assert.match((await box.run(["--app", "x", "status"])).stderr, tail);
+  const { stdout } = await box.run(["--app", "x", "doctor"]);
+  assert.match(stdout, tail);
+});

@@ -1,13 +1,19 @@
 import assert from "node:assert/strict";
 import { Box, type Ended, REKEY } from "../support/process/box.ts";
+import { copyOf } from "../support/process/copied.ts";
 import { installed, unless } from "../support/faults/faults.ts";
 import { Serving } from "../support/http/serving.ts";
 import { queryRow, sql } from "../support/store/sql.ts";
 import { until } from "../support/timing/pause.ts";
 import { fillLog } from "../support/store/filled_log.ts";
 
+const original = await makeOriginal();
+globalThis.addEventListener("unload", () => original[Symbol.dispose]());
+
 /** A box whose log has three rotations and a few retrievals. */
-async function withLog(): Promise<Box> {
+const withLog = () => copyOf(original);
+
+async function makeOriginal(): Promise<Box> {
   const box = new Box();
   await box.run(["init", "--store", "database"]);
   for (let i = 0; i < 3; i++) {
@@ -26,7 +32,7 @@ async function rowsOf(box: Box): Promise<Record<string, unknown>[]> {
 }
 
 Deno.test("audit prune removes what is asked, says so, and everything that reads the log goes on", async () => {
-  using box = await withLog();
+  using box = withLog();
   const { rotations } = await box.json("stats");
   const last = (await box.json("status")).last_rotation;
   const dry = await box.json("audit", "prune", "--retrievals-older-than", "0s", "--dry-run");
@@ -56,7 +62,7 @@ Deno.test("audit prune removes what is asked, says so, and everything that reads
 });
 
 Deno.test("a log that is broken anywhere is not pruned by hand", async () => {
-  using box = await withLog();
+  using box = withLog();
   // A checkpoint vouches for the first row, and no retrieval is beside it.
   sql(box, "UPDATE rekey_audit SET reason = 'x' WHERE seq = 1");
   for (const more of [[], ["--dry-run"]]) {
@@ -68,7 +74,7 @@ Deno.test("a log that is broken anywhere is not pruned by hand", async () => {
 });
 
 Deno.test("a head of a pruned row cannot be compared, which is not the same as broken", async () => {
-  using box = await withLog();
+  using box = withLog();
   const { head } = await box.json("audit", "verify");
   await box.run(["rotate", "--force"]);
   await prune(box, "--older-than", "0s");
@@ -78,7 +84,7 @@ Deno.test("a head of a pruned row cannot be compared, which is not the same as b
 });
 
 Deno.test("audit prune without an age does what the policy says, and refuses without one", async () => {
-  using box = await withLog();
+  using box = withLog();
   const { code, stderr } = await prune(box);
   assert.equal(code, 2);
   assert.match(stderr, /no age was given\nhint: .*--audit-retention 400d/);
@@ -102,7 +108,7 @@ Deno.test("audit prune without an age does what the policy says, and refuses wit
 });
 
 Deno.test("backups and restorations carry the gaps, and a restored log goes on", async () => {
-  using box = await withLog();
+  using box = withLog();
   await prune(box, "--retrievals-older-than", "0s");
   await box.run(["backup", "backup.db"]);
   await box.token();
@@ -118,7 +124,7 @@ Deno.test("backups and restorations carry the gaps, and a restored log goes on",
 });
 
 Deno.test("a restoration from an automatic copy leaves how long the log is kept", async () => {
-  using box = await withLog();
+  using box = withLog();
   await box.run(["policy", "set", "--audit-retention", "400d"]);
   await box.run(["rotate", "--force"]);
   const copy = `${box.database}.v4.backup`;
@@ -185,7 +191,7 @@ Deno.test({
 });
 
 Deno.test("killed anywhere, a pruning leaves a log that verifies, and the next one goes on", async () => {
-  using box = await withLog();
+  using box = withLog();
   await fillLog(box, 4_000);
   const steps = () =>
     queryRow(box, "SELECT count(*) AS n FROM rekey_audit WHERE event = 'Audit log pruned'")!.n;

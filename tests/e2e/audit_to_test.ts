@@ -126,7 +126,8 @@ Deno.test("a restoration of another log: a sink goes on with its row, and neithe
   const path = join(box.home, "a.jsonl");
   const env = { REKEY_AUDIT_TO: path };
   await box.run(ISSUE, { env });
-  using other = await initialised();
+  using other = new Box();
+  assert.equal((await other.run(["init"])).code, 0);
   await other.run(["backup", join(box.home, "other.db")]);
   const restores = async (name: string) => {
     const before = fileLines(path).length;

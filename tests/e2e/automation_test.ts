@@ -6,6 +6,10 @@ Deno.test("--if-older-than leaves a young secret alone", async () => {
   await box.run(["init"]);
   const left = await box.json("rotate", "--force", "--if-older-than", "90d");
   assert.deepEqual([left.version, left.rotated], [1, false]);
+  const young = ["rotate", "--force", "--if-older-than", "90d"];
+  assert.match((await box.run(young)).stdout, /^Nothing to do: .* is young enough$/m);
+  const planned = await box.run([...young, "--dry-run"]);
+  assert.match(planned.stdout, /^Would do nothing: the secret is young enough$/m);
   const done = await box.json("rotate", "--force", "--if-older-than", "0s");
   assert.deepEqual([done.version, done.rotated], [2, undefined]);
 });

@@ -15,11 +15,22 @@ Deno.test("restore refuses to overwrite, says what would verify again, and with 
   assert.match(refused.stderr, /version 2; version 1, which was rotated away, would verify again/);
   assert.equal((await box.json("verify", newer)).version, 2);
 
-  const restored = await box.json("restore", backup, "--force");
-  assert.deepEqual([restored.version, restored.replaced_version], [1, 2]);
+  // Also when it is restored again.
+  for (const replaced of [2, 1]) {
+    const { stdout, stderr } = await box.run(["restore", backup, "--force", "--json"]);
+    const { version, replaced_version, revived_version } = JSON.parse(stdout);
+    assert.deepEqual([version, replaced_version, revived_version], [1, replaced, 1]);
+    assert.match(
+      JSON.parse(stderr).warning,
+      /^version 1, which was rotated away \(security-incident\), verifies again: .*`rekey rotate --force` now$/,
+    );
+  }
   assert.equal((await box.json("verify", token)).valid, true);
   assert.equal((await box.json("verify", newer)).code, "retired_kid");
   assert.equal((await box.json("rotate", "--force")).version, 3, "no number is used twice");
+  await box.run(["backup", "newer.db"]);
+  const same = await box.run(["restore", "newer.db", "--force"]);
+  assert.deepEqual([same.code, same.stderr], [0, ""], "nothing verifies again");
   const rows = (await box.run(["audit", "export"])).stdout;
   assert.match(rows, /security-incident/, "the log of what was replaced goes on");
   assert.equal((await box.json("audit", "verify")).valid, true);
@@ -56,7 +67,11 @@ Deno.test("a restoration of many rows, on the binary", async () => {
   assert.equal(code, 0, stderr);
   const { count } = queryRow(box, "SELECT count(*) AS count FROM rekey_sessions")!;
   assert.equal(count, many + 1);
-  assert.equal((await box.json("status")).sessions_active, 100_000, "no more are counted");
+  const status = await box.json("status");
+  assert.deepEqual([status.sessions_active, status.sessions_more], [100_000, true], "no more");
+  const listed = await box.run(["session", "list"]);
+  assert.equal(listed.stdout.trim().split("\n").length, 51, "and the heading");
+  assert.match(listed.stderr, /there are more, which are older: --limit/);
   assert.equal((await box.json("verify", token)).valid, true);
 });
 

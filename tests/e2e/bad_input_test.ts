@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { dirname } from "node:path";
+import { everyNthByBinary } from "../support/commands/in_process.ts";
 import { Box, type Ended } from "../support/process/box.ts";
 import { openSealed } from "../support/store/sealed.ts";
 import { query, queryRow, sql } from "../support/store/sql.ts";
@@ -58,12 +59,13 @@ Deno.test("every bad token has its code and exit status 3", async (t) => {
     ["SQL as kid", "unknown_kid", sign(`{"alg":"HS512","kid":"' OR 1=1 --"}`, claims())],
   ];
   assert.equal((await box.run(["verify", valid])).code, 0);
+  const run = everyNthByBinary(5);
   for (const [what, code, token, ...flags] of cases) {
     await t.step(what, async () => {
-      const ended = await box.run(["verify", ...flags, "--json", "--", token]);
+      const ended = await run(box, ["verify", ...flags, "--json", "--", token]);
       assert.deepEqual([ended.code, JSON.parse(ended.stdout).code], [3, code]);
       assert.equal(ended.stderr, "");
-      const human = await box.run(["verify", ...flags, "--", token]);
+      const human = await run(box, ["verify", ...flags, "--", token]);
       assert.equal(human.code, 3);
       assertCivil(human);
       assert.ok(token.length < 40 || !human.stderr.includes(token.slice(0, 40)));
@@ -129,6 +131,13 @@ Deno.test("a mistyped line does not print the token or password that stands in i
     ["verify", `--token=${token}`],
     ["issue", `--password=hunter2`],
     ["verify", "a", token],
+    ["audit", token],
+    ["audit", "hunter2"],
+    ["import", "hunter2"],
+    ["serve", token],
+    ["rotate", `--force=${token}`],
+    ["verify", "--password", "hunter2"],
+    ["--token", token, "verify"],
     [`it's ${token}`],
     ["--app", token, "status"],
     ["rotate", "--grace", token],

@@ -1,21 +1,19 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { completionOf, readLine } from "../../src/cli/commands/completions.ts";
+import { completionOf } from "../../src/cli/completion/candidates.ts";
+import { readLine } from "../../src/cli/completion/typed_line.ts";
 import { makeProgram } from "../../src/cli/program.ts";
 import { Box, REKEY } from "../support/process/box.ts";
 import { installed, unless } from "../support/faults/faults.ts";
+import { haveUsers } from "../support/store/users.ts";
 
-const PASSWORD = "correct horse battery staple";
 // A name that a shell would run, were it not quoted.
 const HOSTILE = "bob$(touch${IFS}owned)";
 
 async function withUsers(): Promise<Box> {
   const box = new Box();
   await box.run(["init"]);
-  for (const name of ["alice", HOSTILE]) {
-    const { code, stderr } = await box.run(["user", "add", name], { stdin: PASSWORD });
-    assert.equal(code, 0, stderr);
-  }
+  await haveUsers(box, ["alice", HOSTILE]);
   const target = ["--format", "jwks", "--path", join(box.home, "keys.json")];
   assert.equal((await box.run(["deliver", "add", "api", ...target])).code, 0);
   return box;

@@ -69,6 +69,7 @@ Deno.test("--dry-run changes nothing", async () => {
   assert.match((await box.run(["rotate", "--dry-run"])).stdout, counted);
   assert.match((await box.run(["status"])).stdout, counted);
   assert.equal(plan.sessions_counted, "issued by rekey");
+  assert.equal(plan.sessions_more, false);
 });
 
 Deno.test("security rotate-jwt-secret is the application's name for rotate", async () => {

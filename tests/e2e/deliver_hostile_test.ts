@@ -95,6 +95,7 @@ Deno.test("no delivery goes to where rekey keeps its own files, or where another
   Deno.symlinkSync(join(box.database, ".."), link);
   const own = [
     ...["", "-wal", ".lock", ".deliveries.lock"].map((end) => box.database + end),
+    ...["-journal/a", ".restore-a/b/c"].map((end) => box.database + end),
     join(link, "agiworkforce.db"),
     join(keys, "new.key"),
   ];
@@ -160,6 +161,10 @@ Deno.test("a restored backup delivers nothing before it is asked to", async () =
   assert.equal(rotated.code, 5);
   assert.match(rotated.stderr, /Not followed: api: it was never delivered on this machine/);
   assert.equal((await box.run(["rotate", "--force", "--grace", "1h", ...drill])).code, 5);
+  const other = ["--data-dir", join(box.home, "other")];
+  assert.equal((await box.run(["restore", copy, ...other])).code, 0);
+  const { stdout } = await box.run(["deliver", "remove", "api", ...other]);
+  assert.equal(stdout, "Removed api: this machine has no files of it\n");
   assert.equal(Deno.readTextFileSync(path), now);
   assert.ok(!isThere(told));
   assert.equal((await box.run(["deliver", "sync", ...drill])).code, 0);

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { restart, withVerifier } from "../support/deliver/told_verifier.ts";
 import { pause, until } from "../support/timing/pause.ts";
+import { took } from "../support/timing/took.ts";
 import { type Box, REKEY } from "../support/process/box.ts";
+import { Verifier } from "../support/deliver/verifier.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { Serving } from "../support/http/serving.ts";
 import { start } from "../../scripts/program.ts";
@@ -73,6 +75,57 @@ Deno.test("a program that does not follow stops a graceful rotation, with nothin
   assert.equal((await box.run(["deliver", "sync"])).code, 0);
   assert.ok(await verifier.accepts(await box.token()));
   assert.equal((await box.run(["audit", "verify"])).code, 0);
+});
+
+Deno.test("before a commit a program that is down is seen at once, a frozen one is waited for once", async () => {
+  using box = await initialised();
+  const path = join(box.home, "api.json");
+  await using verifier = await Verifier.start(path);
+  const target = ["--format", "jwks", "--path", path, "--probe-url", verifier.url];
+  assert.equal((await box.run(["deliver", "add", "api", ...target])).code, 0);
+  const before = Deno.readTextFileSync(path);
+  const refused = async (number: number) => {
+    const { code, stderr } = await box.run(["rotate", "--force", "--grace", "1h"]);
+    assert.equal(code, 5);
+    assert.ok(stderr.includes(`Nothing was changed; number ${number} is not used again. `), stderr);
+    assert.match(
+      stderr,
+      /Not rotated: api: its probe (could not reach|got no answer in time from)/,
+    );
+    assert.equal(Deno.readTextFileSync(path), before);
+  };
+  Deno.kill(verifier.pid, "SIGSTOP");
+  const frozenMs = await took(() => refused(2));
+  await verifier.stop();
+  const deadMs = await took(() => refused(3));
+  // It may be starting, and has its time here.
+  const waitedMs = await took(() => box.run(["deliver", "sync"]));
+  assert.ok(deadMs < waitedMs / 2, `${deadMs} ms, and ${waitedMs} ms to wait for it`);
+  assert.ok(frozenMs < waitedMs * 1.6, `${frozenMs} ms, and ${waitedMs} ms to wait for it`);
+  await verifier.restart();
+  const rotated = await box.json("rotate", "--force", "--grace", "1h");
+  // Each of the two that were refused has used up a number.
+  assert.equal(rotated.version, 4);
+});
+
+Deno.test("a program that its reload ends and starts again has its time after a rotation that it refuses", async () => {
+  using box = await initialised();
+  const path = join(box.home, "api.json");
+  await using verifier = await Verifier.start(path);
+  // Frozen until two seconds after a reload, as one that is slow to start.
+  const [ended, pid] = [join(box.home, "ended"), verifier.pid];
+  const hasTwo = `test $(grep -o '"kid"' ${path} | wc -l) = 2`;
+  const later = `{ sleep 2; kill -s CONT ${pid}; } >/dev/null 2>&1 &`;
+  const starting = `if rm ${ended} 2>/dev/null; then ${later} fi`;
+  const reload = `if ${hasTwo}; then kill -s STOP ${pid}; touch ${ended}; else ${starting}; fi`;
+  const target = ["--format", "jwks", "--path", path, "--probe-url", verifier.url];
+  const added = await box.run(["deliver", "add", "api", ...target, "--reload", reload]);
+  assert.equal(added.code, 0, added.stderr);
+  const refused = await box.run(["rotate", "--force", "--grace", "1h"]);
+  assert.equal(refused.code, 5);
+  assert.match(refused.stderr, /Not rotated: api: its probe got no answer in time from/);
+  assert.ok(await verifier.accepts(await box.token()));
+  assert.equal((await listed(box))[0].followed, true);
 });
 
 Deno.test("an algorithm that a program does not know is refused, and names the program", async () => {

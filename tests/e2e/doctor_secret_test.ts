@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { Box, REKEY } from "../support/process/box.ts";
-import { examined, fixes, follow, found, type Printed } from "../support/commands/doctor.ts";
+import { examined, fixes, follow, found, lines, type Printed } from "../support/commands/doctor.ts";
 import { installed, unless } from "../support/faults/faults.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { later } from "../support/commands/standby.ts";
 import { pause } from "../support/timing/pause.ts";
 import { makeSpecimen } from "../support/faults/specimen.ts";
+import { removeDatabase } from "../support/store/backing_up.ts";
 import { queryRow, sql } from "../support/store/sql.ts";
 
 const TOOLS = dirname(REKEY);
@@ -38,11 +39,24 @@ Deno.test("doctor: a database page that the disk has changed is found", async ()
   assert.ok(findings.some(({ code }) => code === "database_damaged"), JSON.stringify(findings));
 });
 
+Deno.test("doctor: damage that ends several checks is shown once, and they are named as not made", async () => {
+  using box = await initialised();
+  sql(box, "PRAGMA wal_checkpoint(TRUNCATE)");
+  const root = queryRow(box, "SELECT rootpage FROM sqlite_master WHERE name = 'rekey_meta'");
+  const bytes = Deno.readFileSync(box.database);
+  const page = (Number(root!.rootpage) - 1) * 4_096;
+  Deno.writeFileSync(box.database, bytes.fill(0xff, page, page + 4_096));
+  assert.equal((await lines(box, "WRONG")).length, 1);
+  const [unchecked] = await lines(box, "?");
+  assert.match(unchecked!, /^not checked because of this: .*key-encryption key/);
+});
+
 Deno.test("doctor: a KEK that is missing, wrong, not named or readable by others is found", async () => {
   using box = await initialised();
   const [kek] = [...box.files().keys()].filter((path) => path.endsWith(".kek"));
   Deno.chmodSync(kek!, 0o644);
-  await found(box, "kek_exposed");
+  const { what } = await found(box, "kek_exposed");
+  assert.match(what, /^Only a folder keeps other users from reading \S+\.kek \(mode 0644\)$/);
   await fixes(box, "kek_exposed");
   const other = join(box.home, "other");
   Deno.writeTextFileSync(other, `${"ab".repeat(32)}\n`, { mode: 0o600 });
@@ -147,6 +161,46 @@ Deno.test("doctor: a rotation that logged everyone out is named", async () => {
     /^Every session from before version 3 has ended: \S+@\S+ revoked version 2 at \S+Z$/,
   );
   assert.match(after.command!, /audit list --event retired$/);
+});
+
+Deno.test("doctor: a version that a restoration brought back is found, until a rotation ends it again", async () => {
+  using box = await initialised();
+  const token = await box.token();
+  await box.run(["backup", "b.db"]);
+  await box.run(["rotate", "--force", "--reason", "leak"]);
+  await box.run(["rotate", "--force", "--reason", "later"]);
+  await box.run(["restore", "b.db", "--force"]);
+  assert.equal((await box.json("verify", token)).valid, true);
+  const revived = await found(box, "secret_revived");
+  assert.match(
+    revived.what,
+    /^Version 1, which was rotated away at \S+Z \(leak\), verifies again, since the restoration at \S+Z$/,
+  );
+  const codes = (await examined(box)).findings.map(({ code }) => code);
+  assert.deepEqual(codes, ["secret_revived"], "no session is said to have ended");
+  await follow(box, revived, TOOLS);
+  assert.ok((await examined(box)).healthy);
+  assert.equal((await box.json("verify", token)).valid, false);
+});
+
+Deno.test("doctor: a secret that a restoration put in the place of another installation's is not revived", async () => {
+  using first = await initialised();
+  // One that is made here: the other is a copy.
+  using second = new Box();
+  await second.run(["init", "--store", "database"]);
+  const identity = join(second.home, "identity");
+  await second.exec("age-keygen", ["-o", identity]);
+  const recipient = (await second.exec("age-keygen", ["-y", identity])).stdout.trim();
+  const backup = join(second.home, "b.db");
+  await first.run(["backup", backup, "--with-secret", "--recipient", recipient]);
+  removeDatabase(first);
+  await second.run(["rotate", "--force"]);
+  const { code, stderr } = await second.run([
+    ...["restore", backup, "--force", "--identity-file", identity],
+  ]);
+  assert.equal(code, 0, stderr);
+  assert.doesNotMatch(stderr, /verifies again/);
+  assert.ok((await examined(second)).healthy);
 });
 
 Deno.test("doctor: the end of a grace window is named, even if its rotation was long ago", async () => {

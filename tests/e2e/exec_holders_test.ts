@@ -6,6 +6,7 @@ import { initialised } from "../support/process/initialised.ts";
 import { listener } from "../support/commands/exec_programs.ts";
 import { Running } from "../support/process/running.ts";
 import { Serving } from "../support/http/serving.ts";
+import { removeDatabase } from "../support/store/backing_up.ts";
 import { connect, query, sql } from "../support/store/sql.ts";
 
 const rotate = (box: Box, ...more: string[]) => box.run(["rotate", "--force", ...more]);
@@ -16,6 +17,17 @@ const rows = (box: Box) => query(box, "SELECT * FROM rekey_exec");
 async function end({ process }: Running): Promise<void> {
   process.kill("SIGKILL");
   await process.status;
+}
+
+/** Kills an exec, and checks that a rotation names the program that it leaves behind. */
+async function isNamedAlone(box: Box, running: Running, child: number): Promise<void> {
+  await end(running);
+  try {
+    const { stale_processes } = JSON.parse((await rotate(box, "--json")).stdout);
+    assert.deepEqual(stale_processes.map((one: { pid: number }) => one.pid), [child]);
+  } finally {
+    Deno.kill(child, "SIGKILL");
+  }
 }
 
 async function metric(serving: Serving, state: string): Promise<number> {
@@ -93,13 +105,21 @@ Deno.test("exec --on-rotate restart: the child that was started again is not nam
   await running.until(() => rows(box)[0]?.kid === kid);
   const [child] = running.children();
   assert.deepEqual(rows(box).map(({ pid }) => pid), [child]);
-  running.process.kill("SIGKILL");
-  await running.process.status;
-  try {
-    const { stale_processes } = JSON.parse((await rotate(box, "--json")).stdout);
-    assert.deepEqual(stale_processes.map((one: { pid: number }) => one.pid), [child]);
-  } finally {
-    Deno.kill(child!, "SIGKILL");
+  await isNamedAlone(box, running, child!);
+});
+
+Deno.test("exec: a program that is waited for is recorded before it has started", async () => {
+  for (const flags of [["--on-rotate", "restart"], ["--keys-file"]]) {
+    using box = await initialised();
+    const { kid } = await box.json("status");
+    // So that what exec does after the start comes too late.
+    const program = ["/bin/sh", "-c", "kill -STOP $PPID; echo ready; exec sleep 100"];
+    await using running = await Running.start(box, program, { flags });
+    const [row, ...others] = rows(box);
+    assert.deepEqual([row?.kid, row?.program, row?.keeper_pid], [kid, "sh", running.id]);
+    assert.deepEqual(others, []);
+    running.process.kill("SIGCONT");
+    await running.until(() => rows(box).map(({ pid }) => pid).join() === `${running.children()}`);
   }
 });
 
@@ -176,8 +196,8 @@ Deno.test("exec: a database that takes no writes keeps no program from running",
   sqlite.exec("ROLLBACK");
   sqlite.close();
   assert.equal(code, 0, stderr);
-  // Said once: what is not in the audit log is in no other table either.
-  assert.match(stderr, /^warning: the retrieval of the secret could not be written .*\n$/);
+  assert.match(stderr, /^warning: the retrieval of the secret could not be written .*$/m);
+  assert.match(stderr, /^warning: could not record that this program has the secret/m);
 });
 
 Deno.test("restore: what runs on this machine is still known after an older copy was brought back", async () => {
@@ -191,4 +211,40 @@ Deno.test("restore: what runs on this machine is still known after an older copy
   await rotate(box);
   const { stale_processes } = await box.json("status");
   assert.deepEqual(stale_processes.map((one: { pid: number }) => one.pid), [running.id]);
+});
+
+Deno.test("destroy names the programs that still have the secret, which nothing knows of afterwards", async () => {
+  using box = await initialised();
+  await using running = await Running.start(box, listener());
+  await using told = await Running.start(box, listener(), { flags: ["--on-rotate", "signal:HUP"] });
+  const { code, stdout, stderr } = await box.run(["destroy", "--force", "--json"]);
+  assert.equal(code, 0, stderr);
+  for (const pid of [running.id, told.children()[0]]) {
+    const named = `python3 (PID ${pid}) has held version 1, which no longer verifies, since `;
+    assert.ok(stderr.includes(named), stderr);
+  }
+  const { stale_processes } = JSON.parse(stdout);
+  const states = stale_processes.map(({ state }: { state: string }) => state);
+  assert.deepEqual(states, ["ended", "ended"]);
+});
+
+Deno.test("exec: a database in place of the one that knew of the program learns of it", async () => {
+  for (const flags of [["--on-rotate", "signal:HUP"], ["--keys-file"]]) {
+    using box = await initialised();
+    await using running = await Running.start(box, listener(), { flags });
+    const [child] = running.children();
+    const isKnown = () => rows(box).some(({ pid }) => pid === child);
+    await running.until(isKnown);
+    await box.run(["destroy", "--force"]);
+    await box.run(["init", "--store", "database"]);
+    await running.until(isKnown);
+    assert.doesNotMatch((await rotate(box)).stderr, /restart it/, "it is told");
+    // A database that came back after it was lost.
+    const backup = `${box.home}/backup.db`;
+    await box.run(["backup", backup]);
+    removeDatabase(box);
+    await box.json("restore", backup);
+    await running.until(isKnown);
+    await isNamedAlone(box, running, child!);
+  }
 });

@@ -154,8 +154,8 @@ for (const flags of WAYS) {
 
   Deno.test(`exec (${way}): every exit status is the program's`, async () => {
     using box = await withSecret();
-    // Those that shells and systems give a meaning to, and every sixteenth of all.
-    const codes = [...new Set([1, 2, 6, 126, 127, 128, 143, 255, ...sample(STATUSES, 16)])];
+    // Those that shells and systems give a meaning to, and every thirty-second of all.
+    const codes = [...new Set([1, 2, 6, 126, 127, 128, 143, 255, ...sample(STATUSES, 32)])];
     const count = codes.length;
     const found: number[] = [];
     const next = async () => {

@@ -13,13 +13,14 @@ const [PLAIN, FALLBACK] = [
 ];
 
 Deno.test("a secret that lives in the database by choice is retrieved from there, and that is no fallback", async () => {
-  for (const way of ["flag", "variable", "import", "move"]) {
+  for (const way of ["flag", "variable", "import", "move", "again"]) {
     using box = new Box(way === "variable" ? { REKEY_STORE: "database" } : {});
     const asked = ["--store", "database"];
     const value = "a-secret-of-an-application-that-is-long-enough-for-HS512-tokens-xyz";
     if (way === "import") await box.run(["import", ...asked], { stdin: value });
     else await box.run(["init", ...way === "flag" ? asked : []]);
     if (way === "move") await box.run(["store", "move", "database"]);
+    if (way === "again") await box.run(["init", ...asked]);
     const before = (await events(box)).length;
     await box.token();
     // Without the flag: the choice is remembered.
@@ -29,6 +30,25 @@ Deno.test("a secret that lives in the database by choice is retrieved from there
     const { fallback_rate, retrieval } = await box.json("stats");
     assert.equal(fallback_rate, 0);
     assert.ok(retrieval.database.count >= after.length);
+    assert.equal((await box.run(["audit", "verify"])).code, 0);
+  }
+});
+
+Deno.test("init and store move say and log that a secret's place is a choice now, once", async () => {
+  for (const command of [["init"], ["store", "move", "database"]]) {
+    using box = new Box();
+    await box.run(["init"]);
+    const choose = async () => {
+      const { stdout, stderr } = await box.run(command, { env: { REKEY_STORE: "database" } });
+      return /for want of a keyring: it stays there now, after rotations too$/m.test(
+        stdout + stderr,
+      );
+    };
+    assert.deepEqual([await choose(), await choose()], [true, false]);
+    const { stdout } = await box.run(["audit", "export"]);
+    const rows = stdout.trim().split("\n").map((line) => JSON.parse(line));
+    const moves = rows.filter(({ event }) => event === "JWT secret moved");
+    assert.deepEqual(moves.map(({ version, location }) => [version, location]), [[1, "database"]]);
     assert.equal((await box.run(["audit", "verify"])).code, 0);
   }
 });

@@ -162,3 +162,23 @@ Deno.test("invisible characters within a value are kept, and reported", async ()
   using _ = box;
   assert.equal(stderr, "");
 });
+
+Deno.test("of a file or stdin that is too long no part is read", async () => {
+  using box = new Box();
+  const line = `JWT_SECRET=${secret()}\n`;
+  // The second assignment stands behind what would be read.
+  const long = `${line}${"# and so on\n".repeat(2 ** 15)}JWT_SECRET=${secret()}\n`;
+  const short = `${line}${"# and so on\n".repeat(2 ** 14)}`;
+  const ways = async (text: string) => {
+    Deno.writeTextFileSync(`${box.home}/settings`, text);
+    const args = ["import", "--store", "database", "--name", "JWT_SECRET"];
+    return [
+      await box.run([...args, "--file", "settings"]),
+      await box.run(args, { stdin: text }),
+    ];
+  };
+  for (const { code, stderr } of await ways(long)) {
+    assert.deepEqual([code, /it has more than 262144 bytes/.test(stderr)], [2, true], stderr);
+  }
+  for (const { code, stderr } of await ways(short)) assert.equal(code, 0, stderr);
+});

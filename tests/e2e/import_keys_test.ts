@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { createPrivateKey, createPublicKey, verify } from "node:crypto";
+import { createPublicKey, verify } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { calculateJwkThumbprint, decodeProtectedHeader, importSPKI, jwtVerify } from "jose";
 import { asVariables, ForeignKeys, jwkOf, signedBy } from "../support/commands/foreign_keys.ts";
+import { everyNthByBinary } from "../support/commands/in_process.ts";
 import { importing } from "../support/commands/importing.ts";
 import { Box } from "../support/process/box.ts";
 import { sample } from "../support/process/sample.ts";
+
+const run = everyNthByBinary(5);
 
 const publicPem = (pem: string) =>
   createPublicKey(pem).export({ type: "spki", format: "pem" }) as string;
@@ -81,7 +84,7 @@ Deno.test("PKCS#8, SEC 1 and PKCS#1 are one key in PEM and DER, encrypted too", 
       const args = ["import", "--file", keys.path(name), "--json"];
       const encrypted = /^(pbes2|old|scrypt|aes|des)\./.test(name);
       const more = encrypted ? ["--passphrase-file", keys.path("passphrase")] : [];
-      const { code, stdout, stderr } = await box.run([...args, ...more]);
+      const { code, stdout, stderr } = await run(box, [...args, ...more]);
       assert.equal(code, 0, `${alg} ${name}: ${stderr}`);
       kids.add(JSON.parse(stdout).kid);
     }
@@ -186,152 +189,4 @@ Deno.test("the primes of an RSA key are found when its JWK has only d", async ()
   const signed = Buffer.from(`${head}.${body}`);
   const key = createPublicKey(pem);
   assert.equal(verify("sha256", signed, key, Buffer.from(signature!, "base64url")), true);
-});
-
-Deno.test("a token proves the key, and tells its algorithm and kid", async () => {
-  using keys = new ForeignKeys();
-  const rsa = await keys.make("RS256");
-  const ed = await keys.make("Ed25519");
-  for (
-    const [pem, alg, kid, ...args] of [
-      [rsa, "RS256", undefined],
-      [rsa, "PS384", "app-1"],
-      [rsa, "RS512", "app-1", "--kid", "app-1"],
-      [rsa, "RS256", undefined, "--kid", "app-1"],
-      [ed, "EdDSA", "e"],
-      [ed, "Ed25519", undefined],
-      [ed, "EdDSA", undefined, "--alg", "EdDSA"],
-    ] as [string, string, string | undefined, ...string[]][]
-  ) {
-    const old = signedBy(pem, alg, kid === undefined ? {} : { kid });
-    const { box, code, said, verdict } = await importing(pem, "--check-token", old, ...args);
-    using _ = box;
-    assert.equal(code, 0, JSON.stringify(said));
-    assert.deepEqual([said.alg, said.token_verified], [alg, true]);
-    assert.equal(await verdict(old), true);
-    const stated = args[0] === "--kid" ? args[1] : kid;
-    assert.equal(decodeProtectedHeader(await box.token()).kid, stated ?? said.kid);
-  }
-});
-
-Deno.test("a token's kid that new tokens cannot have gives way to --kid, and the token verifies", async () => {
-  using keys = new ForeignKeys();
-  const pem = await keys.make("ES256");
-  for (const kid of ["k".repeat(300), "a\tb"]) {
-    const old = signedBy(pem, "ES256", { kid });
-    const refused = await importing(pem, "--check-token", old);
-    using _refused = refused.box;
-    assert.equal(refused.code, 2);
-    assert.match(refused.said.hint, /Name another one with --kid/);
-    for (const content of [pem, JSON.stringify({ ...jwkOf(pem), kid })]) {
-      const named = await importing(content, "--check-token", old, "--kid", "short");
-      using _ = named.box;
-      assert.equal(named.code, 0, JSON.stringify(named.said));
-      assert.match(named.stderr, /the token's kid cannot be kept; new tokens have the kid short/);
-      assert.equal(await named.verdict(old), true);
-      assert.equal(decodeProtectedHeader(await named.box.token()).kid, "short");
-    }
-  }
-  const empty = await importing(
-    pem,
-    "--check-token",
-    signedBy(pem, "ES256", { kid: "" }),
-    "--kid",
-    "a",
-  );
-  using _ = empty.box;
-  assert.equal(empty.said.source_kid, "a", JSON.stringify(empty.said));
-});
-
-Deno.test("import --then-rotate: a key that has ended is refused, one that still verifies is left as it is", async () => {
-  using keys = new ForeignKeys();
-  await keys.make("ES256");
-  using box = new Box();
-  const args = ["import", "--file", keys.path("ES256.pem"), "--then-rotate", "--grace", "1h"];
-  assert.equal((await box.run(args)).code, 0);
-  const again = await box.run(args);
-  assert.equal(again.code, 0, again.stderr);
-  assert.match(again.stderr, /nothing is rotated: version 1 .* its tokens verify until 2\d{3}-/);
-  await box.run(["revoke"]);
-  const ended = await box.run([...args, "--iss", "https://changed.example"]);
-  assert.equal(ended.code, 1, ended.stderr);
-  assert.equal(ended.stdout, "");
-  assert.match(
-    ended.stderr,
-    /version 1, which has ended, and its tokens stay refused\nhint: .*2$/m,
-  );
-  assert.equal((await box.json("status")).version, 2);
-  assert.doesNotMatch((await box.run(["policy", "show"])).stdout, /changed/);
-  assert.equal((await box.json(...args.slice(0, 3))).imported, false, "without --then-rotate");
-});
-
-Deno.test("a token that the key did not sign, or not so, stores nothing", async () => {
-  using keys = new ForeignKeys();
-  const pem = await keys.make("ES256");
-  const jwk = JSON.stringify({ ...jwkOf(pem), kid: "a" });
-  const other = await keys.make("ES256", "other.pem");
-  const own = signedBy(pem, "ES256", { kid: "b" });
-  for (
-    const [content, live, exit, code, ...args] of [
-      [pem, signedBy(other, "ES256"), 3, "bad_signature"],
-      [pem, own.slice(0, -86).padEnd(own.length, "A"), 3, "bad_signature"],
-      [pem, signedBy(await keys.make("RS256"), "RS256"), 3, "alg_not_allowed"],
-      [pem, signedBy(pem, "ES256", {}, { exp: 1 }), 3, "expired"],
-      [pem, own, 2, "usage", "--kid", "c"],
-      [jwk, own, 2, "usage"],
-      [pem, own, 2, "usage", "--alg", "RS256"],
-    ] as [string, string, number, string, ...string[]][]
-  ) {
-    const { box, code: exited, said } = await importing(content, "--check-token", live, ...args);
-    using _ = box;
-    assert.deepEqual([exited, said.code], [exit, code], JSON.stringify(said));
-    assert.notEqual(said.hint ?? "", "");
-    assert.ok(!box.files().has(box.database), "nothing is stored");
-  }
-});
-
-Deno.test("the imported key moves softly to another one, and its tokens stay valid for a while", async () => {
-  using keys = new ForeignKeys();
-  const pem = await keys.make("RS256");
-  const old = signedBy(pem, "RS256", { kid: "app-1" });
-  using box = new Box();
-  const args = ["import", "--file", keys.path("RS256.pem"), "--kid", "app-1"];
-  const soft = await box.run([...args, "--then-rotate", "--grace", "24h", "--json"]);
-  assert.equal(soft.code, 0, soft.stderr);
-  assert.equal((await box.json("status")).version, 2);
-  assert.equal((await box.json("verify", old)).version, 1);
-  assert.equal((await box.json("status")).alg, "RS256");
-  const again = await box.run([...args, "--json"]);
-  assert.equal(JSON.parse(again.stdout).imported, false);
-  await box.run(["rotate", "--force", "--alg", "ES256", "--grace", "1h"]);
-  assert.equal((await box.json("verify", old)).version, 1);
-  await box.run(["revoke"]);
-  assert.equal((await box.json("verify", old)).valid, false);
-  const body = createPrivateKey(pem).export({ type: "pkcs8", format: "der" }) as Buffer;
-  for (const [path, bytes] of box.files()) {
-    assert.ok(!Buffer.from(bytes).includes(body.subarray(60, 120)), path);
-    assert.ok(!new TextDecoder("latin1").decode(bytes).includes(pem.slice(100, 160)), path);
-  }
-});
-
-Deno.test("a kid that another version has is refused, whatever that version is", async () => {
-  using keys = new ForeignKeys();
-  await keys.make("ES256");
-  const jwk = { ...jwkOf(await keys.make("ES384")), kid: "mine" };
-  using box = new Box();
-  const { kid } = await box.json("init");
-  const args = ["import", "--file", keys.path("ES256.pem")];
-  const taken = await box.run([...args, "--kid", kid]);
-  assert.equal(taken.code, 2);
-  assert.match(taken.stderr, /version 1 has it/);
-  assert.match(taken.stderr, /hint: .*--kid/);
-  assert.equal((await box.json("status")).kid, kid, "the unused secret stays");
-  assert.equal((await box.json(...args, "--kid", "mine")).version, 2);
-  const other = await box.run(["import", "--kid", "mine"], { stdin: JSON.stringify(jwk) });
-  assert.equal(other.code, 1);
-  assert.match(other.stderr, /there is one already/);
-  const again = await box.run([...args, "--kid", "another"]);
-  assert.equal(again.code, 1);
-  assert.match(again.stderr, /it is there for ES256, kid mine/);
-  assert.equal((await box.json(...args)).imported, false, "without --kid it is the same");
 });

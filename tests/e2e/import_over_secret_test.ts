@@ -60,3 +60,29 @@ Deno.test("an import over a secret that was used is refused, whatever the use wa
     assert.equal((await box.json("status")).kid, kid);
   }
 });
+
+Deno.test("an import that is repeated with another algorithm: the hint says what works, before and after a rotation", async () => {
+  using box = new Box();
+  await box.run(["init"]);
+  const key = secret() + secret();
+  const imported = (...flags: string[]) => box.run(["import", ...flags], { stdin: key });
+  assert.equal((await imported("--alg", "HS256")).code, 0);
+  const before = await imported();
+  assert.match(
+    before.stderr,
+    /hint: .*repeat that with --alg HS256; `rekey init --alg --key-form`/,
+  );
+  assert.equal((await box.run(["init", "--alg", "HS512"])).code, 0);
+  assert.equal((await imported()).code, 0);
+  await box.run(["rotate", "--force", "--grace", "1h"]);
+  for (const next of [["revoke"], ["status"]]) {
+    const { code, stderr } = await imported("--alg", "HS256");
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /--alg HS512; how it is used stays, since version 3 has replaced version 2$/m,
+    );
+    assert.equal((await imported("--alg", "HS512")).code, 0);
+    await box.run(next);
+  }
+});

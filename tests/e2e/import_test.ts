@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { SignJWT } from "jose";
 import { Box, REKEY } from "../support/process/box.ts";
+import { copyOf } from "../support/process/copied.ts";
 import { THOROUGH } from "../support/process/sample.ts";
 
 // As an application with a hard-coded secret signs: without a kid.
@@ -21,6 +22,10 @@ Deno.test("an imported secret keeps its tokens valid, and can be rotated away wi
   assert.deepEqual([version, imported, key_form], [1, true, "text"]);
   assert.equal((await box.json("verify", old)).version, 1);
 
+  assert.match((await box.run(args, { env })).stdout, /^Nothing to do: .*imported before/);
+  using other = copyOf(box);
+  const told = await other.run([...args, "--then-rotate", "--grace", "24h"], { env });
+  assert.match(told.stdout, /^The secret was imported before as version 1 .*\nRotated /);
   const soft = await box.run([...args, "--then-rotate", "--grace", "24h", "--json"], { env });
   const [again, rotated] = soft.stdout.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual([again.imported, rotated.version], [false, 2]);
@@ -34,6 +39,21 @@ Deno.test("an imported secret keeps its tokens valid, and can be rotated away wi
   assert.equal((await box.json("verify", old)).valid, false);
   for (const [path, bytes] of box.files()) {
     assert.ok(!new TextDecoder("latin1").decode(bytes).includes(hardCoded), path);
+  }
+});
+
+Deno.test("import: the hint for a value that is too long or empty is true of a file, a variable and stdin", async () => {
+  using box = new Box();
+  const long = "hunter2-".repeat(513);
+  const given = [
+    await box.run(["import", "--from-env", "V"], { env: { V: long } }),
+    await box.run(["import"], { stdin: long }),
+    await box.run(["import", "--name", "V"], { stdin: "V=\nW=x\n" }),
+  ];
+  for (const { code, stderr } of given) {
+    assert.equal(code, 2);
+    assert.match(stderr, /longer than 4096 bytes$|sets that variable to nothing$/m);
+    assert.match(stderr, /^hint: Give /m);
   }
 });
 

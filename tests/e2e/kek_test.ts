@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { Box } from "../support/process/box.ts";
+import { THOROUGH } from "../support/process/sample.ts";
 import { query } from "../support/store/sql.ts";
 
 /** Each way to supply a KEK: its files in the box, and what the environment says. */
@@ -37,10 +38,12 @@ for (const [name, prepare] of Object.entries(SOURCES)) {
     using box = new Box();
     const env = prepare(box);
     assert.equal((await box.run(["init"], { env })).code, 0);
-    assert.equal((await box.run(["rotate", "--force"], { env })).code, 0);
+    // Each command that opens the database with a passphrase takes a second of a processor.
+    const rotates = THOROUGH || !name.startsWith("REKEY_PASSPHRASE");
+    if (rotates) assert.equal((await box.run(["rotate", "--force"], { env })).code, 0);
     const { stdout } = await box.run(["status", "--json"], { env });
     const { kek, version } = JSON.parse(stdout);
-    assert.deepEqual([version, kek.generated], [2, false]);
+    assert.deepEqual([version, kek.generated], [rotates ? 2 : 1, false]);
     assert.ok(
       ![...box.files().keys()].some((path) => path.endsWith(".kek")),
       "no key file is made",

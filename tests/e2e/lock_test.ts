@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import { Box } from "../support/process/box.ts";
 import { pause } from "../support/timing/pause.ts";
+import { took } from "../support/timing/took.ts";
 import { connect, sql } from "../support/store/sql.ts";
 
 // What SQLite's binding waits when nothing else was said: no time-out of ours may be taken for it.
@@ -15,13 +16,6 @@ function takeLock(box: Box): DatabaseSync {
 }
 
 const rotate = (box: Box, wait: string) => box.run(["rotate", "--force", "--lock-timeout", wait]);
-
-/** How long work takes, in milliseconds. */
-async function took(work: () => Promise<void>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
-}
 
 Deno.test("--lock-timeout 0s does not wait for another rotation: exit 6", async () => {
   using box = new Box();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Box } from "../support/process/box.ts";
+import { Box, REKEY } from "../support/process/box.ts";
 import { removeDatabase } from "../support/store/backing_up.ts";
 
 async function refusal(box: Box, ...args: string[]) {
@@ -25,18 +25,23 @@ Deno.test("a database is gone, its automatic copies are not: all that speaks of 
   using box = new Box();
   const copy = await rotated(box);
   const { command, why } = await finding(box);
-  assert.equal(command, `rekey restore ${copy}`);
-  assert.match(why, /The database is gone/);
+  // The secret was in the database: no copy has it.
+  const restore = `rekey restore ${copy} --new-secret`;
+  assert.equal(command, restore);
+  assert.match(
+    why,
+    /The database is gone.*only a backup of your own brings that back.*sessions end/,
+  );
   const status = await refusal(box, "status");
   assert.equal(status.code, "not_initialised");
   assert.ok(status.hint!.startsWith("The database is gone"), status.hint);
-  assert.ok(status.hint!.includes(`rekey restore ${copy}`), status.hint);
+  assert.ok(status.hint!.includes(`\`${restore}\``), status.hint);
   const before = [...box.files().keys()];
   const { exit, code, hint } = await refusal(box, "init", "--store", "database");
   assert.deepEqual([exit, code], [1, "already_initialised"]);
-  assert.ok(hint!.includes(`rekey restore ${copy}`) && hint!.includes("rekey destroy"), hint);
+  assert.ok(hint!.includes(`\`${restore}\``) && hint!.includes("rekey destroy"), hint);
   assert.deepEqual([...box.files().keys()], before, "no key, no database");
-  await box.json("restore", copy, "--new-secret");
+  assert.equal((await box.exec("/bin/sh", ["-c", restore.replace("rekey", REKEY)])).code, 0);
   assert.equal((await box.json("init")).version, 2, "init is safe to repeat");
 });
 
@@ -47,6 +52,23 @@ Deno.test("to start over without a lost database, destroy deletes its copies", a
   assert.ok(![...box.files().keys()].includes(copy));
   assert.equal((await box.json("destroy", "--force")).destroyed, false);
   assert.equal((await box.json("init", "--store", "database")).version, 1);
+});
+
+Deno.test("destroy names the key file that an earlier database of the app left", async () => {
+  using box = new Box();
+  await box.run(["init", "--store", "database"]);
+  const { kek } = await box.json("status");
+  await box.run(["rotate", "--force"]);
+  removeDatabase(box);
+  await box.run(["restore", `${box.database}.v1.backup`, "--new-secret"]);
+  const { stdout, stderr } = await box.run(["destroy", "--force", "--json"]);
+  assert.deepEqual(JSON.parse(stdout).key_files_left, [kek.source]);
+  assert.ok(stderr.includes(`the key file ${kek.source} stays`), stderr);
+  Deno.removeSync(kek.source);
+  await box.run(["init", "--store", "database"]);
+  const again = await box.run(["destroy", "--force", "--json"]);
+  assert.deepEqual(JSON.parse(again.stdout).key_files_left, []);
+  assert.equal(again.stderr, "");
 });
 
 Deno.test("a database is gone and only its key file is there: restore is named first, and init warns", async () => {

@@ -3,11 +3,12 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { removeDatabase } from "../support/store/backing_up.ts";
 import { Box } from "../support/process/box.ts";
+import { haveUsers } from "../support/store/users.ts";
 
 /** A machine with users and some history, and an ordinary backup of it; its KEK is then lost. */
 async function lost(box: Box): Promise<{ token: string; kid: string }> {
   await box.run(["init", "--store", "database"]);
-  await box.run(["user", "add", "alice"], { stdin: "correct horse battery staple" });
+  await haveUsers(box, ["alice"]);
   await box.run(["policy", "set", "--audit-retention", "30d"]);
   await box.run(["rotate", "--force"]);
   const token = await box.token();
@@ -42,7 +43,7 @@ Deno.test("a fresh machine, an ordinary backup, a lost KEK: --new-secret works a
   const without = await box.run(["restore", "b.db", "--json"]);
   const { error } = JSON.parse(without.stderr);
   assert.deepEqual([without.code, error.code], [4, "kek_missing"]);
-  assert.match(error.hint, /--new-secret/);
+  assert.match(error.hint, /key file of that KEK back, or name it with --kek-file.*--new-secret/);
 
   const { code, stdout, stderr } = await box.run(["restore", "b.db", "--new-secret", "--json"]);
   assert.equal(code, 0, stderr);

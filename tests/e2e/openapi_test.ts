@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { Box } from "../support/process/box.ts";
+import { PASSWORD } from "../support/http/logging_in.ts";
 import { Serving } from "../support/http/serving.ts";
-
-const PASSWORD = "correct horse battery staple";
+import { haveUsers } from "../support/store/users.ts";
 
 // deno-lint-ignore no-explicit-any
 type Json = any;
@@ -128,7 +128,7 @@ function casesFor(token: string, spare: string, admin: string): Case[] {
 Deno.test("the OpenAPI document is valid, and every answer is as it says", async () => {
   using box = new Box();
   await box.run(["init", "--alg", "ES256"]);
-  await box.run(["user", "add", "alice"], { stdin: PASSWORD });
+  await haveUsers(box, ["alice"]);
   await using serving = await Serving.start(box, ["--issuer", "https://auth.example"]);
   const document = await (await serving.get("/openapi.json")).json();
   const { valid, errors } = await new Validator().validate(structuredClone(document));

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { manualPages } from "../../scripts/package/manual.ts";
 import { makeProgram } from "../../src/cli/program.ts";
 import { Box, REKEY, temporary } from "../support/process/box.ts";
+import { freshDebian } from "../support/executables/fresh_debian.ts";
 import { installed, unless } from "../support/faults/faults.ts";
 import { must } from "../../scripts/program.ts";
 
@@ -139,11 +140,7 @@ Deno.test({
     const { debian } = await packages();
     const root = join(box.home, "debian");
     // Without what is not essential, as apt is not: the package needs nothing else.
-    const essential = ["--quiet", "--variant=essential", "bookworm", root];
-    const made = await box.exec("/usr/bin/mmdebstrap", essential, {
-      env: { ...proxies(), PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
-    });
-    assert.equal(made.code, 0, made.stderr.slice(-2_000));
+    await freshDebian(root);
     Deno.copyFileSync(debian, join(root, "rekey.deb"));
     const inside = (line: string) =>
       box.exec("/usr/bin/unshare", [
@@ -177,12 +174,3 @@ Deno.test({
     assert.deepEqual(left.filter((path) => !/^\/(root|var\/lib\/dpkg|var\/log)\//.test(path)), []);
   },
 });
-
-/** How this machine reaches packages, if it is told by the environment. */
-function proxies(): Record<string, string> {
-  const names = ["http_proxy", "https_proxy", "no_proxy"];
-  return Object.fromEntries(names.flatMap((name) => {
-    const value = Deno.env.get(name);
-    return value === undefined ? [] : [[name, value]];
-  }));
-}

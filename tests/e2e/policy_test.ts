@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { Box } from "../support/process/box.ts";
 import { type Header, now, signWith } from "../support/attacks/foreign_tokens.ts";
+import { logIn } from "../support/http/logging_in.ts";
 import { Serving } from "../support/http/serving.ts";
 import { sql } from "../support/store/sql.ts";
+import { haveUsers } from "../support/store/users.ts";
 
 const KEY = randomBytes(48).toString("base64");
 const sign = (claims: object, header: Header = {}) =>
@@ -176,14 +178,9 @@ Deno.test("rekey's own tokens say what the policy asks for", async () => {
   assert.deepEqual([valid, claims.iss, claims.aud], [true, "X", "Y"]);
   const own = await box.json("verify", await box.token("bob", "--aud", "Z"));
   assert.deepEqual([own.valid, own.claims.aud], [true, "Z"]);
-  await box.run(["user", "add", "alice"], { stdin: "correct horse battery staple" });
+  await haveUsers(box, ["alice"]);
   await using serving = await Serving.start(box);
-  const login = await fetch(`${serving.url}/login`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ name: "alice", password: "correct horse battery staple" }),
-  });
-  const { token } = await login.json();
+  const { answer: { token } } = await logIn(serving);
   const me = await fetch(`${serving.url}/session`, {
     headers: { authorization: `Bearer ${token}` },
   });

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { PASSWORD } from "../support/http/logging_in.ts";
 import { Box } from "../support/process/box.ts";
 import { Upstream } from "../support/proxy/proxies.ts";
 import { KINDS } from "../support/proxy/proxy_kinds.ts";
 import { FORGED, Site } from "../support/proxy/site.ts";
 import { query } from "../support/store/sql.ts";
-
-const PASSWORD = "correct horse battery staple";
+import { suspend } from "../support/process/running.ts";
+import { haveUsers } from "../support/store/users.ts";
+import { took } from "../support/timing/took.ts";
 
 for (const kind of KINDS) {
   Deno.test(`${kind.name}: the body goes to the application and not to rekey`, async () => {
@@ -31,7 +33,7 @@ for (const kind of KINDS) {
 
   Deno.test(`${kind.name}: logins are passed on, with the client's address`, async () => {
     await using site = await Site.open(kind);
-    await site.box.run(["user", "add", "alice"], { stdin: PASSWORD });
+    await haveUsers(site.box, ["alice"]);
     const logIn = (password: string, ...more: [string, string][]) =>
       site.proxy.ask("/login", {
         method: "POST",
@@ -70,6 +72,28 @@ for (const kind of KINDS) {
     await site.refused(site.get(token), 500, 503);
   });
 }
+
+Deno.test("a rekey that hangs holds no one up for long, behind any of them, and answers when it goes on", async () => {
+  const waited = await Promise.all(KINDS.map(async (kind) => {
+    await using site = await Site.open(kind);
+    const token = await site.box.token();
+    await suspend(site.serving.process.pid);
+    const [auth, login] = await Promise.all([
+      took(() => site.refused(site.get(token), 500, 504)),
+      took(() => site.refused(site.proxy.ask("/login", { method: "POST", body: "{}" }), 504)),
+    ]);
+    site.serving.process.kill("SIGCONT");
+    await site.passes(site.get(token));
+    return { auth, login };
+  }));
+  const [first] = waited;
+  for (const { auth, login } of waited) {
+    const said = JSON.stringify(waited);
+    // As long with two sockets as with one, and six times as long for a login.
+    assert.ok(auth < first!.auth * 1.6, said);
+    assert.ok(login < first!.auth * 9, said);
+  }
+});
 
 for (const kind of KINDS) {
   Deno.test(`${kind.name}: keeps its connections to the application`, async () => {

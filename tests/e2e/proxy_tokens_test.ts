@@ -9,82 +9,83 @@ const claimsOf = ({ headers }: Reached) =>
   JSON.parse(Buffer.from(headers["x-auth-claims"]!, "base64url").toString());
 
 for (const kind of KINDS) {
-  Deno.test(`${kind.name}: a valid token gets through, and says whose it is`, async () => {
+  // Each step has tokens of its own: a site takes longer to start than to be asked.
+  Deno.test(`${kind.name}: what tokens come to`, async (t) => {
     await using site = await Site.open(kind);
-    const { box } = site;
-    const reached = await site.passes(site.get(await box.token("alice", "--scope", "read")));
-    assert.deepEqual([reached.method, reached.path], ["GET", "/orders?page=2"]);
-    assert.equal(reached.headers["x-auth-subject"], "alice");
-    const { sub, scope } = claimsOf(reached);
-    assert.deepEqual([sub, scope], ["alice", "read"]);
 
-    const forged = await site.passes(site.get(await box.token("bob"), { headers: FORGED }));
-    assert.equal(forged.headers["x-auth-subject"], "bob");
-    assert.equal(claimsOf(forged).sub, "bob");
-    const names = Object.keys(forged.headers).filter((name) => /^x.auth.(sub|cl)/.test(name));
-    assert.deepEqual(names.sort(), ["x-auth-claims", "x-auth-subject"]);
+    await t.step("a valid token gets through, and says whose it is", async () => {
+      const { box } = site;
+      const reached = await site.passes(site.get(await box.token("alice", "--scope", "read")));
+      assert.deepEqual([reached.method, reached.path], ["GET", "/orders?page=2"]);
+      assert.equal(reached.headers["x-auth-subject"], "alice");
+      const { sub, scope } = claimsOf(reached);
+      assert.deepEqual([sub, scope], ["alice", "read"]);
 
-    const odd = await site.passes(site.get(await box.token("Zoë 100 %, \u{1F600}")));
-    assert.match(odd.headers["x-auth-subject"]!, /^[\x21-\x7e]+$/);
-    assert.equal(decodeURIComponent(odd.headers["x-auth-subject"]!), "Zoë 100 %, \u{1F600}");
-    assert.equal(claimsOf(odd).sub, "Zoë 100 %, \u{1F600}");
-  });
+      const forged = await site.passes(site.get(await box.token("bob"), { headers: FORGED }));
+      assert.equal(forged.headers["x-auth-subject"], "bob");
+      assert.equal(claimsOf(forged).sub, "bob");
+      const names = Object.keys(forged.headers).filter((name) => /^x.auth.(sub|cl)/.test(name));
+      assert.deepEqual(names.sort(), ["x-auth-claims", "x-auth-subject"]);
 
-  Deno.test(`${kind.name}: an invalid token is answered with 401 and a challenge`, async () => {
-    await using site = await Site.open(kind);
-    const token = await site.box.token();
-    const [header, payload, signature] = token.split(".") as [string, string, string];
-    const bare = await site.refused(site.get(), 401);
-    assert.equal(bare.headers.get("www-authenticate"), 'Bearer realm="rekey"');
-    const forged = await site.refused(site.get(undefined, { headers: FORGED }), 401);
-    assert.equal(forged.headers.get("www-authenticate"), 'Bearer realm="rekey"');
+      const odd = await site.passes(site.get(await box.token("Zoë 100 %, \u{1F600}")));
+      assert.match(odd.headers["x-auth-subject"]!, /^[\x21-\x7e]+$/);
+      assert.equal(decodeURIComponent(odd.headers["x-auth-subject"]!), "Zoë 100 %, \u{1F600}");
+      assert.equal(claimsOf(odd).sub, "Zoë 100 %, \u{1F600}");
+    });
 
-    const first = signature.startsWith("A") ? "B" : "A";
-    const none = Buffer.from('{"alg":"none"}').toString("base64url");
-    const tokens = {
-      malformed: "abc",
-      "of three empty parts": "..",
-      "badly signed": `${header}.${payload}.${first}${signature.slice(1)}`,
-      "not signed": `${none}.${payload}.`,
-      "of 10 KB": "a".repeat(10_240),
-      "of 10 KB with a good beginning": token + "A".repeat(10_240 - token.length),
-      "of 17 KB": "a".repeat(17_408),
-    };
-    for (const [name, text] of Object.entries(tokens)) {
-      const { headers } = await site.refused(site.get(text), 401);
-      assert.match(headers.get("www-authenticate")!, /^Bearer .*error="invalid_token"/, name);
-    }
-    for (const scheme of ["Basic YTpi", "Bearer", `Bearer ${token} ${token}`, token]) {
-      await site.refused(site.get(undefined, { headers: [["Authorization", scheme]] }), 401);
-    }
-    const twice: [string, string][] = [["Authorization", `Bearer ${token}`]];
-    // nginx refuses it itself from 1.23 on, with 400.
-    await site.refused(site.get(token, { headers: twice }), 401, 400);
-    await site.refused(site.get(token, { headers: [["Authorization", "Bearer x"]] }), 401, 400);
-    await site.refused(site.get("x", { headers: twice }), 401, 400);
-    await site.passes(site.get(token));
-  });
-
-  Deno.test(`${kind.name}: a rotation counts from the next request on`, async () => {
-    await using site = await Site.open(kind);
-    for (let version = 1; version <= 3; version++) {
+    await t.step("an invalid token is answered with 401 and a challenge", async () => {
       const token = await site.box.token();
-      for (let i = 0; i < 3; i++) await site.passes(site.get(token));
-      assert.equal((await site.box.run(["rotate", "--force"])).code, 0);
-      const { headers } = await site.refused(site.get(token), 401);
-      assert.match(headers.get("www-authenticate")!, /rotated away/);
-    }
-    await site.passes(site.get(await site.box.token()));
-  });
+      const [header, payload, signature] = token.split(".") as [string, string, string];
+      const bare = await site.refused(site.get(), 401);
+      assert.equal(bare.headers.get("www-authenticate"), 'Bearer realm="rekey"');
+      const forged = await site.refused(site.get(undefined, { headers: FORGED }), 401);
+      assert.equal(forged.headers.get("www-authenticate"), 'Bearer realm="rekey"');
 
-  Deno.test(`${kind.name}: large claims get through`, async () => {
-    await using site = await Site.open(kind);
-    // The latter makes a token near the longest that is accepted.
-    for (const length of [3_000, 11_000]) {
-      const scope = "s".repeat(length);
-      const reached = await site.passes(site.get(await site.box.token("a", "--scope", scope)));
-      assert.equal(claimsOf(reached).scope, scope);
-    }
+      const first = signature.startsWith("A") ? "B" : "A";
+      const none = Buffer.from('{"alg":"none"}').toString("base64url");
+      const tokens = {
+        malformed: "abc",
+        "of three empty parts": "..",
+        "badly signed": `${header}.${payload}.${first}${signature.slice(1)}`,
+        "not signed": `${none}.${payload}.`,
+        "of 10 KB": "a".repeat(10_240),
+        "of 10 KB with a good beginning": token + "A".repeat(10_240 - token.length),
+        "of 17 KB": "a".repeat(17_408),
+      };
+      for (const [name, text] of Object.entries(tokens)) {
+        const { headers } = await site.refused(site.get(text), 401);
+        assert.match(headers.get("www-authenticate")!, /^Bearer .*error="invalid_token"/, name);
+      }
+      for (const scheme of ["Basic YTpi", "Bearer", `Bearer ${token} ${token}`, token]) {
+        await site.refused(site.get(undefined, { headers: [["Authorization", scheme]] }), 401);
+      }
+      const twice: [string, string][] = [["Authorization", `Bearer ${token}`]];
+      // nginx refuses it itself from 1.23 on, with 400.
+      await site.refused(site.get(token, { headers: twice }), 401, 400);
+      await site.refused(site.get(token, { headers: [["Authorization", "Bearer x"]] }), 401, 400);
+      await site.refused(site.get("x", { headers: twice }), 401, 400);
+      await site.passes(site.get(token));
+    });
+
+    await t.step("a rotation counts from the next request on", async () => {
+      for (let version = 1; version <= 3; version++) {
+        const token = await site.box.token();
+        for (let i = 0; i < 3; i++) await site.passes(site.get(token));
+        assert.equal((await site.box.run(["rotate", "--force"])).code, 0);
+        const { headers } = await site.refused(site.get(token), 401);
+        assert.match(headers.get("www-authenticate")!, /rotated away/);
+      }
+      await site.passes(site.get(await site.box.token()));
+    });
+
+    await t.step("large claims get through", async () => {
+      // The latter makes a token near the longest that is accepted.
+      for (const length of [3_000, 11_000]) {
+        const scope = "s".repeat(length);
+        const reached = await site.passes(site.get(await site.box.token("a", "--scope", scope)));
+        assert.equal(claimsOf(reached).scope, scope);
+      }
+    });
   });
 
   Deno.test(`${kind.name}: a request without a valid token stays without one`, async () => {

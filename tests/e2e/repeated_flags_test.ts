@@ -6,6 +6,7 @@ import { WITH_PASSPHRASE } from "../support/store/backing_up.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { keyFile, receiver, versionOf } from "../support/commands/notices.ts";
 import { everyCommand, sampleFor } from "../support/commands/command_table.ts";
+import { everyNthByBinary } from "../support/commands/in_process.ts";
 
 // Each of them is tested below: all of its values are in effect.
 const REPEATABLE = [
@@ -27,6 +28,7 @@ const REPEATABLE = [
 
 Deno.test("every option of every command that takes a value: twice is refused, or declared", async (t) => {
   using box = new Box();
+  const run = everyNthByBinary(10);
   const repeatable: string[] = [];
   for (const { words, command } of await everyCommand()) {
     for (const option of command.options.filter(takesValue)) {
@@ -46,7 +48,7 @@ Deno.test("every option of every command that takes a value: twice is refused, o
           lines.push([...once, "status", ...once], [assigned, "user", "list", assigned]);
         }
         for (const line of lines) {
-          const { code, stdout, stderr } = await box.run(line);
+          const { code, stdout, stderr } = await run(box, line);
           const said = `error: Cannot use ${option.long}: it was given more than once\n`;
           assert.deepEqual(
             [code, stdout, stderr.slice(0, said.length)],
@@ -63,10 +65,11 @@ Deno.test("every option of every command that takes a value: twice is refused, o
 
 Deno.test("every option of every command that takes a value: an empty one is refused", async () => {
   using box = new Box();
+  const run = everyNthByBinary(10);
   for (const { words, command } of await everyCommand()) {
     for (const option of command.options.filter(takesValue)) {
       if (option instanceof RemarkOption) continue;
-      const { code, stdout, stderr } = await box.run([...words, `${option.long}=`]);
+      const { code, stdout, stderr } = await run(box, [...words, `${option.long}=`]);
       assert.deepEqual([code, stdout], [2, ""], `${words.join(" ")} ${option.long}`);
       assert.ok(stderr.startsWith(`error: Cannot use an empty value for ${option.long}\n`), stderr);
     }

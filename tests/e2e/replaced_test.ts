@@ -44,8 +44,16 @@ Deno.test("a command whose code is gone from the executable says so, and a frequ
   await box.run(["init", "--store", "database"]);
   assert.equal((await box.exec(copy, ["verify", await box.token()])).code, 0);
   assert.equal((await box.exec(copy, ["rotate", "--force"])).code, 0);
-  const { code, stdout, stderr } = await box.exec(copy, ["audit", "list"]);
-  assert.deepEqual([code, stdout], [1, ""]);
-  assert.match(stderr, /^error: Cannot load the command: the executable was replaced\nhint: Run/);
-  assert.doesNotMatch(stderr, /at file:|\n +at /);
+  const ring = await box.exec(copy, ["rotate", "--force", "--store", "keyring"]);
+  assert.match(
+    ring.stderr,
+    /^error: Cannot use the keyring: there is none in this session\nhint: /,
+  );
+  // The second is no command line: what says so is gone too.
+  for (const line of [["audit", "list"], ["rotate", "--at", "tomorrow"]]) {
+    const { code, stdout, stderr } = await box.exec(copy, line);
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, /^error: Cannot load the command: the executable was replaced\nhint: Run/);
+    assert.doesNotMatch(stderr, /at file:|\n +at /);
+  }
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { SignJWT } from "jose";
 import { asLine, AWKWARD_TEXTS } from "../support/attacks/awkward_texts.ts";
 import { Box } from "../support/process/box.ts";
+import { sample } from "../support/process/sample.ts";
 import { removeDatabase } from "../support/store/backing_up.ts";
 import { sql } from "../support/store/sql.ts";
 
@@ -22,7 +23,8 @@ async function handedOn(box: Box): Promise<string> {
 
 const IMPORT = ["import", "--alg", "HS256", "--allow-weak", "--json"];
 
-for (const [name, text] of Object.entries(AWKWARD_TEXTS)) {
+// tests/unit/round_trip_test.ts has all of them through the functions that seal and open.
+for (const [name, text] of sample(Object.entries(AWKWARD_TEXTS), 3)) {
   Deno.test(`${name}: what is imported is what is sealed, backed up, restored and handed on`, async () => {
     using box = new Box();
     const token = await signed(text);

@@ -30,14 +30,12 @@ async function remotes(where: "unix" | "127.0.0.1", ...flags: string[]): Promise
     ? { transport: "unix" as const, path }
     : { hostname: "127.0.0.1", port: Number(new URL(serving.url).port) };
   for (const [written] of FORWARDED) {
-    const headers = [["X-Forwarded-For", written], ["Content-Type", "application/json"]] as const;
-    const host = "localhost";
-    const body = '{"name":"alice","password":"wrong horse"}';
-    await ask(to, "/login", { method: "POST", host, headers, body });
+    const headers = [["X-Forwarded-For", written]] as const;
+    await ask(to, "/session", { host: "localhost", headers });
   }
   assert.equal((await serving.stop()).code, 0);
   const lines = serving.stdout.trim().split("\n").map((line) => JSON.parse(line));
-  return lines.filter(({ route }) => route === "/login").map(({ remote }) => remote);
+  return lines.filter(({ route }) => route === "/session").map(({ remote }) => remote);
 }
 
 for (const where of ["127.0.0.1", "unix"] as const) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { initialised } from "../support/process/initialised.ts";
 import { logIn, PASSWORD } from "../support/http/logging_in.ts";
-import { until } from "../support/timing/pause.ts";
+import { pause, until } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
 import { query } from "../support/store/sql.ts";
 import { start } from "../../scripts/program.ts";
@@ -78,4 +78,22 @@ Deno.test("the first answer to a monitor knows what doctor's cheap checks find",
   assert.equal(healthy, false);
   assert.ok(findings.some(({ code }: { code: string }) => code === "file_mode"), findings);
   assert.ok(Date.parse(examined_at) <= Date.parse(time));
+});
+
+Deno.test("/status.json says as soon as /readyz that a damaged database cannot be read", async () => {
+  using box = await initialised();
+  await using serving = await Serving.start(box, ["--workers", "2"]);
+  const status = async () => await (await serving.get("/status.json")).json();
+  assert.equal((await status()).healthy, true);
+  // Longer than an answer is kept; what doctor has found is kept for a minute.
+  await pause(1_100);
+  const file = await Deno.open(box.database, { write: true });
+  await file.write(new Uint8Array(8 * 4_096).fill(0x5a));
+  file.close();
+  const ready = await serving.get("/readyz");
+  assert.equal(ready.status, 503);
+  const { code } = await ready.json();
+  const { healthy, findings } = await status();
+  assert.equal(healthy, false);
+  assert.ok(findings.some((one: { code: string }) => one.code === code), JSON.stringify(findings));
 });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { initialised } from "../support/process/initialised.ts";
-import { pause } from "../support/timing/pause.ts";
+import { pause, until } from "../support/timing/pause.ts";
+import { PASSWORD } from "../support/http/logging_in.ts";
 import { Serving } from "../support/http/serving.ts";
+import { haveUsers } from "../support/store/users.ts";
 import { infoOf } from "../../src/system/files.ts";
-
-const PASSWORD = "correct horse battery staple";
 
 const logIn = (serving: Serving, password = PASSWORD) =>
   serving.post("/login", { name: "alice", password });
@@ -63,7 +63,7 @@ Deno.test("the end of a user's sessions counts for one that a leeway would reviv
   using box = await initialised();
   await using serving = await Serving.start(box);
   const token = await box.token("bob", "--ttl", "1s");
-  while ((await box.run(["verify", token])).code === 0) { /* a second is long */ }
+  await until(async () => (await box.run(["verify", token])).code !== 0, { every: 300 });
   const verdict = async () => await (await serving.post("/verdict", { token, leeway: 60 })).json();
   assert.equal((await verdict()).valid, true);
   await box.run(["session", "revoke", "--user", "bob"]);
@@ -72,9 +72,7 @@ Deno.test("the end of a user's sessions counts for one that a leeway would reviv
 
 Deno.test("a restoration brings back neither removed users nor old passwords", async () => {
   using box = await initialised();
-  for (const name of ["alice", "mallory"]) {
-    await box.run(["user", "add", name], { stdin: PASSWORD });
-  }
+  await haveUsers(box, ["alice", "mallory"]);
   await box.run(["backup", "copy.db"]);
   await box.run(["user", "remove", "mallory", "--force"]);
   await box.run(["user", "passwd", "alice"], { stdin: `${PASSWORD}!` });
@@ -89,7 +87,7 @@ Deno.test("a restoration brings back neither removed users nor old passwords", a
 Deno.test("the page's data name no user", async () => {
   using box = await initialised();
   await using serving = await Serving.start(box);
-  await box.run(["user", "add", "carol.smith"], { stdin: PASSWORD });
+  await haveUsers(box, ["carol.smith"]);
   await box.run(["session", "revoke", "--user", "carol.smith"]);
   await box.run(["user", "remove", "carol.smith", "--force"]);
   const text = await (await serving.get("/status.json")).text();
@@ -135,16 +133,20 @@ Deno.test("an address that cannot be listened on is a usage error, not a bug", a
   }
 });
 
-Deno.test("replacing the database during a login is not reported as a bug", async () => {
+Deno.test("a login goes on in the database that is there, however often another takes its place", async () => {
   using box = await initialised();
   await box.run(["user", "add", "alice"], { stdin: PASSWORD });
-  await box.run(["backup", "copy.db"]);
   await using serving = await Serving.start(box);
-  const response = await duringLogin(serving, async () => {
-    await Deno.copyFile(box.database, `${box.database}.new`);
-    await Deno.rename(`${box.database}.new`, box.database);
-    await serving.status(serving.get("/metrics"));
-  });
-  assert.notEqual(response.status, 500);
-  await response.body?.cancel();
+  for (const times of [1, 2, 3]) {
+    const response = await duringLogin(serving, async () => {
+      for (let n = 0; n < times; n++) {
+        await Deno.copyFile(box.database, `${box.database}.new`);
+        await Deno.rename(`${box.database}.new`, box.database);
+        assert.equal(await serving.status(serving.get("/audit.json")), 200);
+      }
+    });
+    const { token } = await response.json();
+    assert.equal(response.status, 200, `${times} times`);
+    assert.equal(await serving.auth(token), 204);
+  }
 });

@@ -3,10 +3,11 @@ import { initialised } from "../support/process/initialised.ts";
 import { logIn, PASSWORD } from "../support/http/logging_in.ts";
 import { Serving } from "../support/http/serving.ts";
 import { query } from "../support/store/sql.ts";
+import { haveUsers } from "../support/store/users.ts";
 
 Deno.test("a session: whoami, logout, and nothing of it in the log", async () => {
   using box = await initialised();
-  await box.run(["user", "add", "alice"], { stdin: PASSWORD });
+  await haveUsers(box, ["alice"]);
   await using serving = await Serving.start(box);
   const { answer: { token, jti, expires_at } } = await logIn(serving);
   const session = await (await serving.get("/session", token)).json();
@@ -37,7 +38,7 @@ Deno.test("a session: whoami, logout, and nothing of it in the log", async () =>
 
 Deno.test("sessions end by the command line as well", async () => {
   using box = await initialised();
-  await box.run(["user", "add", "alice"], { stdin: PASSWORD });
+  await haveUsers(box, ["alice"]);
   await using serving = await Serving.start(box);
   const { answer: { token } } = await logIn(serving);
   assert.equal(await serving.auth(token), 204);
@@ -50,7 +51,7 @@ Deno.test("sessions end by the command line as well", async () => {
 
 Deno.test("throttling survives a restart of the server", async () => {
   using box = await initialised();
-  await box.run(["user", "add", "alice"], { stdin: PASSWORD });
+  await haveUsers(box, ["alice"]);
   {
     await using serving = await Serving.start(box);
     await logIn(serving, "alice", "wrong wrong");

@@ -28,6 +28,30 @@ Deno.test("the guide's integration test, over HTTP", async () => {
   assert.equal(await serving.auth(again.answer.token), 204);
 });
 
+Deno.test("a login whose body is not as it should be is told what is wrong, and not its values", async () => {
+  using box = await initialised();
+  await using serving = await Serving.start(box);
+  const details = [];
+  for (
+    const body of [
+      { username: "alice", password: PASSWORD },
+      { name: "alice", password: 7 },
+      { name: "alice", password: PASSWORD, user: "alice" },
+      "alice",
+    ]
+  ) {
+    const refused = await serving.post("/login", body);
+    assert.equal(refused.status, 400);
+    details.push((await refused.json()).detail);
+  }
+  assert.deepEqual(details, [
+    "Cannot use the body: name is missing",
+    "Cannot use the body: password is of another type",
+    "Cannot use the body: it has a member that is not known here",
+    "Cannot use the body: it is of another type",
+  ]);
+});
+
 Deno.test("a rotation over HTTP needs an admin's token, and ends it", async () => {
   using box = await initialised();
   await using serving = await Serving.start(box);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { initialised } from "../support/process/initialised.ts";
 import { query } from "../support/store/sql.ts";
+import { haveUsers } from "../support/store/users.ts";
 
 Deno.test("session: what a rotation had ended is not counted, nor ended again", async () => {
   using box = await initialised();
@@ -23,7 +24,7 @@ Deno.test("session: what a rotation had ended is not counted, nor ended again", 
 Deno.test("session: a misspelt user is an error like an unknown jti, ends nothing and is not in the log", async () => {
   using box = await initialised();
   await box.token("alice");
-  await box.run(["user", "add", "idle"], { stdin: "correct horse battery" });
+  await haveUsers(box, ["idle"]);
   for (const users of [["alcie"], ["alice", "alcie"]]) {
     const given = users.flatMap((user) => ["--user", user]);
     const { code, stderr } = await box.run(["session", "revoke", ...given]);

@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Box } from "../support/process/box.ts";
-import { PASSPHRASE, removeDatabase, WITH_PASSPHRASE } from "../support/store/backing_up.ts";
-
-const PASSWORD = "correct horse battery staple";
+import { ageFlags, removeDatabase } from "../support/store/backing_up.ts";
+import { haveUsers } from "../support/store/users.ts";
 
 /** A machine with a user, a backup of it and a token that the backup's secret verifies. */
 async function backedUp(box: Box): Promise<{ token: string; kekFile: string; kek: string }> {
   await box.run(["init", "--store", "database"]);
-  await box.run(["user", "add", "alice"], { stdin: PASSWORD });
+  await haveUsers(box, ["alice"]);
   await box.run(["rotate", "--force"]);
   const { code, stderr } = await box.run(["backup", "b.db"]);
   assert.equal(code, 0, stderr);
@@ -72,11 +71,11 @@ Deno.test("a changed backup is refused over a database with another KEK, also wi
 Deno.test("a backup whose KEK is not here is not taken unchecked: the error names both KEKs and the key file", async () => {
   using box = new Box();
   const { token, kek, kekFile } = await backedUp(box);
-  Deno.writeTextFileSync(join(box.home, "passphrase"), `${PASSPHRASE}\n`, { mode: 0o600 });
-  await box.run(["backup", "sealed.db", "--with-secret", ...WITH_PASSPHRASE]);
+  const age = await ageFlags(box);
+  await box.run(["backup", "sealed.db", "--with-secret", ...age.seal]);
   const there = await fromAutomaticCopy(box);
   Deno.renameSync(kekFile, join(box.home, "away"));
-  const attempts = [["b.db"], ["b.db", "--new-secret"], ["sealed.db", ...WITH_PASSPHRASE]];
+  const attempts = [["b.db"], ["b.db", "--new-secret"], ["sealed.db", ...age.open]];
   for (const args of attempts) {
     const { code, message, hint } = await refusal(box, ...args);
     assert.equal(code, "kek_missing", args.join(" "));
@@ -85,7 +84,7 @@ Deno.test("a backup whose KEK is not here is not taken unchecked: the error name
     assert.match(hint!, /move this database aside and restore again, with --new-secret/);
   }
   Deno.renameSync(join(box.home, "away"), kekFile);
-  await box.json("restore", "sealed.db", "--force", ...WITH_PASSPHRASE);
+  await box.json("restore", "sealed.db", "--force", ...age.open);
   await isBack(box, token);
 });
 

@@ -5,14 +5,14 @@ import type { Box } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
 import { logIn, PASSWORD } from "../support/http/logging_in.ts";
 import { Serving } from "../support/http/serving.ts";
+import { haveUsers } from "../support/store/users.ts";
 
 const CLAIMS = ["--aud", "rmq", "--scope", "read", "--claim", "role=editor", "--claim", "n:=[1]"];
 const EXPECTED = { aud: "rmq", scope: "read", role: "editor", n: [1] };
 
 async function withAlice(): Promise<Box> {
   const box = await initialised();
-  const { code } = await box.run(["user", "add", "alice"], { stdin: PASSWORD });
-  assert.equal(code, 0);
+  await haveUsers(box, ["alice"]);
   return box;
 }
 

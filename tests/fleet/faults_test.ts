@@ -148,6 +148,20 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
   });
 });
 
+Deno.test("the only member is waited for, which is slow to answer", async () => {
+  await using etcd = await Etcd.start(1);
+  using fleet = await Fleet.start(etcd, 1, "slow");
+  const [box] = fleet.machines as [Box];
+  const { version } = await must(box, "status");
+  etcd.signal("SIGSTOP");
+  const rotated = box.run(["rotate", "--force", "--json"]);
+  await pause(2_500);
+  etcd.signal("SIGCONT");
+  const { code, stdout, stderr } = await rotated;
+  assert.equal(code, 0, stderr);
+  assert.equal(JSON.parse(stdout).version, version + 1);
+});
+
 Deno.test({
   name: "the disk of one member is full: the others go on",
   ignore: unless(Deno.uid() === 0, "root"),

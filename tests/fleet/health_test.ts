@@ -101,6 +101,9 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     const member = etcd.members.find((one) => one !== leader);
     await etcd.kill(member!);
     assert.deepEqual(await codes(one), ["etcd_member_down"]);
+    const { findings } = await examined(one);
+    const { command } = findings.find(({ code }) => code === "etcd_member_down")!;
+    assert.ok(command!.includes(member!.url), command!);
     etcd.restart(member!);
     await etcd.healthy();
   });
@@ -110,7 +113,11 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
       (await examined(one, [], { env })).findings.map(({ code }) => code);
     assert.ok(await unconfigured(one) !== undefined);
     const unreachable = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" };
-    assert.ok((await elsewhere(unreachable)).includes("etcd_unavailable"));
+    const { findings: down } = await examined(one, [], { env: unreachable });
+    const { why, command } = down.find(({ code }) => code === "etcd_unavailable")!;
+    assert.match(why, /http:\/\/127\.0\.0\.1:1: it cannot be reached/);
+    assert.doesNotMatch(why, /rekey doctor/, "what it has just done is no advice");
+    assert.equal(command, "ETCDCTL_ENDPOINTS=http://127.0.0.1:1 etcdctl endpoint health");
     assert.ok((await elsewhere({ REKEY_ETCD_PREFIX: "/nothing/" })).includes("fleet_behind"));
     using stranger = await Fleet.start(etcd, 1, "stranger");
     const env = {
@@ -146,7 +153,7 @@ Deno.test("status, doctor and metrics of a fleet", async (t) => {
     using small = await Fleet.start(etcd, 2, "fix");
     const [here, there] = small.machines as [Box, Box];
     const path = `${dirname(REKEY)}:/usr/bin:/bin`;
-    const env = { ETCDCTL_ENDPOINTS: etcd.endpoints, ETCDCTL_API: "3", PATH: path };
+    const env = { ETCDCTL_API: "3", PATH: path };
     const key = (name: string) => `/fix/agiworkforce/${name}`;
     const next = async (code: string) => {
       const { findings } = await examined(here);

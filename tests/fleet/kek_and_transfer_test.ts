@@ -26,6 +26,25 @@ Deno.test("machines that share a secret: KEK, exec, export, import and keyring",
     },
   );
 
+  await t.step("a machine that has a secret is led to share it", async () => {
+    using fleet = new Fleet(etcd, 1, "led");
+    const [box] = fleet.machines as [Box];
+    const kek = box.env.REKEY_KEK_FILE!;
+    delete box.env.REKEY_KEK_FILE;
+    await must(box, "init", "--store", "database");
+    const token = await box.token();
+    const asked = await box.run(["init"]);
+    assert.equal(asked.code, 0);
+    assert.match(asked.stderr, /stays in the database: `rekey store move etcd` moves it/);
+    const refused = await box.run(["store", "move", "etcd"]);
+    assert.equal(refused.code, 4);
+    assert.match(refused.stderr, /`rekey kek rotate --to-kek-file FILE` here/);
+    await must(box, "kek", "rotate", "--to-kek-file", kek);
+    await must(box, "store", "move", "etcd");
+    assert.equal(await verdict(box, token), 0);
+    assert.doesNotMatch((await box.run(["init"])).stderr, /stays/);
+  });
+
   await t.step("the KEK is exchanged on one machine after the other", async () => {
     using fleet = await Fleet.start(etcd, 2, "rekek");
     const [one, two] = fleet.machines as [Box, Box];

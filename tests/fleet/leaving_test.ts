@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import type { Box } from "../support/process/box.ts";
 import { Etcd, Fleet, kept, must } from "../support/cluster/etcd.ts";
 import { between } from "../support/cluster/etcd_between.ts";
-import { queryRow } from "../support/store/sql.ts";
+import { queryRow, sql } from "../support/store/sql.ts";
+import { Serving } from "../support/http/serving.ts";
+import { until } from "../support/timing/pause.ts";
 
 const AWAY = { REKEY_ETCD_ENDPOINTS: "http://127.0.0.1:1" };
 
@@ -57,23 +59,88 @@ Deno.test("machines that leave a fleet, and come back to it", async (t) => {
   });
 
   await t.step("reading does not bring back a machine that leaves meanwhile", async () => {
-    using fleet = await Fleet.start(etcd, 2, "looking");
+    // A command reads its position, the state, and what it has to take over; at each of these the machine leaves.
+    for (let n = 1, asked = n; asked >= n; n++) {
+      asked = 0;
+      using fleet = await Fleet.start(etcd, 2, `looking${n}`);
+      const [one, two] = fleet.machines as [Box, Box];
+      const token = await one.token();
+      await must(two, "rotate", "--prepare");
+      const tap = between(etcd, async (_body, pass) => {
+        const answer = await pass();
+        if (++asked === n) await must(one, "store", "move", "database");
+        return answer;
+      });
+      await one.run(["verify", token], { env: { REKEY_ETCD_ENDPOINTS: tap.url } });
+      await tap.stop();
+      if (asked < n) assert.ok(n > 2, "it has read what it had to take over");
+      else assert.equal((await must(one, "status")).location, "database", `request ${n}`);
+    }
+  });
+
+  await t.step("nor does a server that is looking", async () => {
+    // From the second look on it renews its lease first, then it reads.
+    for (const kind of ["keepalive", "txn"]) {
+      using fleet = await Fleet.start(etcd, 2, `serving-${kind}`);
+      const [one, two] = fleet.machines as [Box, Box];
+      const token = await one.token();
+      let [started, left] = [false, false];
+      const tap = between(etcd, async (_body, pass, path) => {
+        if (started && path.endsWith(kind)) {
+          started = false;
+          await must(one, "store", "move", "database");
+          left = true;
+        }
+        return await pass();
+      });
+      const env = { REKEY_ETCD_ENDPOINTS: tap.url };
+      await using server = await Serving.start(one, ["--workers", "1", "--max-staleness", "5s"], {
+        env,
+      });
+      started = true;
+      await until(() => left);
+      // It has left as soon as nothing of it is on the fleet's list.
+      await until(async () => (await must(two, "status")).fleet.servers.length === 0);
+      await must(two, "rotate", "--force");
+      assert.equal(await server.auth(token), 204, kind);
+      assert.equal((await must(one, "status")).location, "database", kind);
+      await server.stop();
+      await tap.stop();
+    }
+  });
+
+  await t.step("nor does it take one out of the fleet that it joins meanwhile", async () => {
+    using fleet = await Fleet.start(etcd, 2, "before");
     const [one, two] = fleet.machines as [Box, Box];
-    const token = await one.token();
-    await must(two, "rotate", "--prepare");
+    // The file stays when the secret is destroyed.
+    sql(one, "CREATE TABLE of_the_application (x)");
+    for (let n = 0; n < 3; n++) await must(two, "rotate", "--force");
     let asked = 0;
-    const tap = between(etcd, async (body, pass) => {
+    const tap = between(etcd, async (_body, pass) => {
       const answer = await pass();
-      // The second one reads what it has to take over.
-      if (body.includes("request_range") && ++asked === 2) {
-        await must(one, "store", "move", "database");
-      }
+      // The second request reads what is to be taken over.
+      if (++asked !== 2) return answer;
+      await must(one, "destroy", "--force");
+      one.env.REKEY_ETCD_PREFIX = "/after/";
+      await must(one, "init");
       return answer;
     });
-    await one.run(["verify", token], { env: { REKEY_ETCD_ENDPOINTS: tap.url } });
-    assert.ok(asked >= 2);
-    assert.equal((await must(one, "status")).location, "database");
+    const env = { ...one.env, REKEY_ETCD_ENDPOINTS: tap.url };
+    const late = await one.run(["verify", await two.token(), "--json"], { env });
     await tap.stop();
+    assert.equal(JSON.parse(late.stderr).error.code, "fleet_foreign");
+    assert.equal(await verdict(one, await one.token()), 0);
+    assert.equal((await must(one, "status")).version, 1);
+  });
+
+  await t.step("one that has only lost what it knows of the fleet has not left", async () => {
+    using fleet = await Fleet.start(etcd, 2, "forgetful");
+    const [one, two] = fleet.machines as [Box, Box];
+    const token = await one.token();
+    sql(one, "DELETE FROM rekey_meta WHERE key = 'fleet'");
+    await must(two, "rotate", "--force");
+    assert.equal(await verdict(one, token), 3);
+    assert.equal((await must(one, "status")).version, 2);
   });
 
   await t.step("a machine that leaves by a rotation is told that the others go on", async () => {

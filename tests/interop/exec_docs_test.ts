@@ -30,13 +30,15 @@ for (const { peer: name, block, file, run } of PROGRAMS) {
       const tokens = [await box.token("alice")];
       await box.run(["rotate", "--force"]);
       tokens.push(await box.token("bob"));
-      const answers = [];
-      for (const token of tokens) {
+      const answer = async (token: string) => {
         const line = ["exec", "--", ...run, join(box.home, file)];
         const { code, stdout } = await box.exec(REKEY, line, { stdin: `${token}\n` });
-        answers.push([code === 0, stdout.trim()]);
-      }
-      assert.deepEqual(answers, [[false, ""], [true, "bob"]]);
+        return [code === 0, stdout.trim()];
+      };
+      assert.deepEqual(await Promise.all(tokens.map(answer)), [[false, ""], [true, "bob"]]);
+      // An application's secret that was imported has had this one.
+      await box.run(["rotate", "--force", "--alg", "HS256"]);
+      assert.deepEqual(await answer(await box.token("carol")), [true, "carol"]);
     },
   });
 }

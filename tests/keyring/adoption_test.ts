@@ -63,6 +63,24 @@ for (const first of ["verify", "init"]) {
   });
 }
 
+Deno.test("tables of the application that refer to its settings keep their rows", async () => {
+  for (const [action, kind] of [["CASCADE", ""], ["SET NULL", ""], ["RESTRICT", "WITHOUT ROWID"]]) {
+    using box = new Box();
+    Deno.mkdirSync(dirname(box.database), { recursive: true });
+    using sqlite = connect(box);
+    sqlite.exec(`
+      CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL, encrypted INTEGER) ${kind};
+      CREATE TABLE shown (setting TEXT NOT NULL REFERENCES settings ON DELETE ${action});
+      INSERT INTO settings VALUES ('theme', 'dark', 0), ('jwt_secret', '${newValue()}', 0);
+      INSERT INTO shown VALUES ('theme')`);
+    for (const args of [["init"], ["rotate", "--force"]]) {
+      const { code, stderr } = await box.run(args);
+      assert.equal(code, 0, `${action} ${kind}: ${stderr}`);
+    }
+    assert.equal(sqlite.prepare("SELECT setting FROM shown").get()?.setting, "theme", action);
+  }
+});
+
 Deno.test("a row that is not a secret is refused and left alone", async () => {
   using box = new Box();
   oldDatabase(box, newValue());

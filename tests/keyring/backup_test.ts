@@ -43,14 +43,13 @@ Deno.test("a machine is restored, its secret in the keyring, from a backup with 
   await box.run(["rotate", "--force", "--grace", "1h"]);
   const token = await box.token();
   const value = await box.lookup();
-  Deno.writeTextFileSync(join(box.home, "passphrase"), "long enough", { mode: 0o600 });
-  const flags = ["--passphrase-file", "passphrase"];
-  await box.run(["backup", "b.db", "--with-secret", ...flags]);
+  const { seal, open } = await ageFlags(box);
+  await box.run(["backup", "b.db", "--with-secret", ...seal]);
   await box.run(["destroy", "--force"]);
   assert.deepEqual(await box.accounts(), []);
   const without = await box.run(["restore", "b.db"]);
   assert.equal(without.code, 4);
-  const restored = await box.json("restore", "b.db", ...flags);
+  const restored = await box.json("restore", "b.db", ...open);
   assert.deepEqual([restored.location, restored.secret_from], ["keyring", "envelope"]);
   assert.equal(await box.lookup(), value);
   // Whether the grace window was revoked since cannot be known.

@@ -85,6 +85,17 @@ Deno.test("doctor: a keyring that is not used is found", async () => {
   assert.deepEqual((await examined(box)).findings, []);
 });
 
+Deno.test("doctor: a keyring that is not used and is locked is not said to be available", async () => {
+  await using box = await initialised();
+  await box.lock();
+  assert.equal((await box.run(["rotate", "--force", "--store", "database"])).code, 0);
+  const { what, why } = await found(box, "keyring_unused");
+  assert.match(what, /and there is a keyring, which cannot be used now$/);
+  assert.match(why, /locked.*`rekey store move keyring`, once it can be used/);
+  const unfinished = await found(box, "unfinished");
+  assert.match(unfinished.why, /keyring items wait until it can be used/);
+});
+
 Deno.test("doctor: a sealed copy that was used, or is damaged, is found", async () => {
   const env = { REKEY_MIRROR: "on" };
   await using box = await initialised(env);

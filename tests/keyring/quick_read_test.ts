@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ACCEPTED, FakeBus, message, type Script, writeAll } from "../support/keyring/fake_bus.ts";
-import { KeyringBox } from "../support/keyring/keyring_box.ts";
+import { ACCOUNT, KeyringBox } from "../support/keyring/keyring_box.ts";
 import { traceRun } from "../support/process/trace.ts";
+import { pause } from "../support/timing/pause.ts";
 
 /** A cache folder in which no addon can be: a file is in its place. */
 function noAddon(box: KeyringBox): Record<string, string> {
@@ -91,8 +92,8 @@ const BUSES: Record<string, Script> = {
   "is silent after its first answer": says(ACCEPTED, HELLO),
 };
 
-// How long the keyring is waited for when nothing was said.
-const DEFAULT_MS = 3_000;
+/** What is waited for one second at most has ended by then, even on a machine that stands still for seconds. */
+const SOON_MS = 10_000;
 
 for (const [name, script] of Object.entries(BUSES)) {
   Deno.test(`a session bus that ${name}: exit 4, in the time that was given`, async () => {
@@ -106,10 +107,7 @@ for (const [name, script] of Object.entries(BUSES)) {
     const took = performance.now() - start;
     assert.equal(exit, 4, stderr);
     assert.equal(code(stderr), "keyring_timeout", "as the addon finds");
-    const again = performance.now();
-    assert.equal((await box.run(["verify", token])).code, 0);
-    const usual = performance.now() - again;
-    assert.ok(took < usual + DEFAULT_MS, `${took} ms, and ${usual} ms on a bus that works`);
+    assert.ok(took < SOON_MS, `${took} ms`);
   });
 }
 
@@ -117,16 +115,37 @@ Deno.test("a stopped keyring is waited for as long as was said, and no longer", 
   await using box = await KeyringBox.start();
   await box.run(["init"]);
   const token = await box.token();
-  const before = performance.now();
-  await box.run(["verify", token]);
-  const usual = performance.now() - before;
   box.stop();
-  const start = performance.now();
-  const { code: exit, stderr } = await box.run(["verify", token, "--json"], {
-    env: { REKEY_KEYRING_TIMEOUT: "1s" },
-  });
-  const took = performance.now() - start;
-  assert.deepEqual([exit, code(stderr)], [4, "keyring_timeout"]);
-  assert.ok(took < 2_000 + 3 * usual, `${took} ms, and ${usual} ms with a keyring that answers`);
+  const waited = async (seconds: number) => {
+    const start = performance.now();
+    const { code: exit, stderr } = await box.run(["verify", token, "--json"], {
+      env: { REKEY_KEYRING_TIMEOUT: `${seconds}s` },
+    });
+    assert.deepEqual([exit, code(stderr)], [4, "keyring_timeout"]);
+    return performance.now() - start;
+  };
+  // The least of three: a machine may stand still for seconds, but not each time.
+  const least = Math.min(await waited(1), await waited(1), await waited(1));
+  assert.ok(least >= 1_000 && least < 4_000, `${least} ms`);
+  // Without a word it would be three seconds.
+  const longer = await waited(6);
+  assert.ok(longer >= 6_000, `${longer} ms`);
   box.cont();
+});
+
+Deno.test("a keyring that is slow is waited for longer than its library waits, and has one secret", async () => {
+  await using box = await KeyringBox.start();
+  await box.run(["init"]);
+  const token = await box.token();
+  for (const [args, code] of [[["rotate", "--force"], 0], [["verify", token], 3]] as const) {
+    box.stop();
+    const env = { REKEY_KEYRING_TIMEOUT: "60s" };
+    const running = box.run([...args], { env });
+    await pause(5_000);
+    box.cont();
+    const ended = await running;
+    assert.equal(ended.code, code, ended.stderr);
+  }
+  assert.deepEqual(await box.accounts(), [ACCOUNT]);
+  assert.equal((await box.json("verify", await box.token())).version, 2);
 });

@@ -15,6 +15,9 @@ async function eventually(ask: () => Promise<unknown>, wanted: unknown): Promise
   await until(async () => (answer = await ask()) === wanted, { every: 50, otherwise });
 }
 
+// For a server whose keyring is going to be stopped.
+const BRIEFLY = { REKEY_KEYRING_TIMEOUT: "3s" };
+
 Deno.test("a keyring that goes away while it is served is no outage", async () => {
   await using box = await KeyringBox.start();
   await box.run(["init"]);
@@ -58,7 +61,7 @@ Deno.test("a keyring that never answers holds up only those who need it", async 
   await using box = await KeyringBox.start();
   await box.run(["init"]);
   const token = await box.token();
-  await using serving = await Serving.start(box, ["--workers", "1"]);
+  await using serving = await Serving.start(box, ["--workers", "1"], { env: BRIEFLY });
   box.stop();
   const waiting = serving.get("/auth", token);
   for (let i = 0; i < 20; i++) {
@@ -127,7 +130,7 @@ Deno.test("a keyring that has hung once does not keep users out", async () => {
   await box.run(["init"]);
   const password = "correct horse battery staple";
   await box.run(["user", "add", "alice"], { stdin: password });
-  await using serving = await Serving.start(box);
+  await using serving = await Serving.start(box, [], { env: BRIEFLY });
   const logIn = () => serving.status(serving.post("/login", { name: "alice", password }));
   box.stop();
   assert.equal(await logIn(), 503);

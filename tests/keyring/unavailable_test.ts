@@ -52,6 +52,9 @@ Deno.test("rotate --store database replaces a secret in a locked keyring, which 
   await box.run(["init"]);
   const token = await box.token();
   await box.lock();
+  const { code, stderr } = await box.run(["rotate", "--force"]);
+  assert.equal(code, 4);
+  assert.match(stderr, /in an emergency `rekey rotate --force --store database` replaces/);
   const rotated = await box.json("rotate", "--force", "--store", "database");
   assert.equal(rotated.location, "database");
   assert.equal((await box.json("verify", token)).code, "retired_kid");

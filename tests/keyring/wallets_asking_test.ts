@@ -8,6 +8,7 @@ Deno.test("keepassxc asks before each access, and no one answers: one question, 
   await using box = await WalletBox.start("keepassxc", { confirming: true });
   // What a command has made itself it may read and delete, without a question.
   assert.equal(await questionsDuring(box, async () => void await box.json("init")), 0);
+  box.env.REKEY_KEYRING_TIMEOUT = "3s";
   const others = ["init", "--data-dir", `${box.home}/other`];
   const commands = [
     ["issue", "--sub", "a"],
@@ -31,10 +32,15 @@ Deno.test("keepassxc asks before each access, and no one answers: one question, 
   assert.deepEqual(await box.accounts(), [ACCOUNT]);
 });
 
+/** After how long the addon gives up an answer, nearly; rekey then makes the call again. */
+const ADDON_MS = 1_900;
+
+// KeePassXC 2.7.4 fails now and then, in one command of hundreds, when it is written to while it saves.
+const LEFT_FOR_LATER = /^warning: the keyring could not be updated; the next command .*\n/m;
+
 Deno.test("keepassxc asks before each access, and someone says yes: one question for each command", async () => {
   await using desk = await Desk.start();
   await using box = await WalletBox.start("keepassxc", { confirming: true, display: desk.display });
-  const env = { REKEY_KEYRING_TIMEOUT: "30s" };
   assert.equal((await box.run(["init"])).code, 0);
   const commands = [
     ["issue", "--sub", "a"],
@@ -46,13 +52,26 @@ Deno.test("keepassxc asks before each access, and someone says yes: one question
     ["store", "move", "keyring"],
     ["destroy", "--force"],
   ];
+  const left: string[] = [];
+  let wasLeft = false;
   for (const args of commands) {
+    let isLeft = false;
+    const began = performance.now();
     const questions = await questionsDuring(box, async () => {
-      const { code, stderr } = await box.run(args, { env });
+      const { code, stderr } = await box.run(args);
       assert.equal(code, 0, `${args}: ${stderr}`);
-      assert.doesNotMatch(stderr, /warning/, args.join(" "));
+      const other = stderr.replace(LEFT_FOR_LATER, "");
+      assert.doesNotMatch(other, /warning/, `${args.join(" ")}: ${stderr}`);
+      isLeft = other !== stderr;
     });
-    assert.ok(questions <= 1, `${args.join(" ")}: ${questions}`);
+    const took = performance.now() - began;
+    // On a busy machine KeePassXC answers so late that the call is made again. What one command leaves may be another
+    // question of the next.
+    const most = wasLeft || took > ADDON_MS ? 2 : 1;
+    assert.ok(questions <= most, `${args.join(" ")}: ${questions} in ${took} ms`);
+    if (isLeft) left.push(args.join(" "));
+    wasLeft = isLeft;
   }
+  assert.ok(left.length <= 1, left.join());
   assert.deepEqual(await box.accounts(), []);
 });

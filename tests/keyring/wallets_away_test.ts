@@ -10,10 +10,6 @@ const NAMED: Record<WalletName, RegExp> = {
   keepassxc: /KeePassXC/,
 };
 
-// Commands that would have to wait for someone's answer wait for so long: within it a busy machine has asked which program
-// it is, which the hint names.
-const env = { REKEY_KEYRING_TIMEOUT: "3s" };
-
 type Away = [name: string, codes: RegExp, provoke: (box: WalletBox) => void | Promise<void>];
 
 const AWAY: Away[] = [
@@ -32,7 +28,7 @@ for (const [at, wallet] of WALLETS.entries()) {
       assert.ok(value);
       await provoke(box);
       for (const args of [["verify", token], ["rotate", "--force"], ["init"]]) {
-        const { code, stderr } = await box.run([...args, "--json"], { env });
+        const { code, stderr } = await box.run([...args, "--json"]);
         if (args[0] === "init") continue;
         assert.equal(code, 4, stderr);
         const { error } = JSON.parse(stderr.trim().split("\n")[0]!);
@@ -55,12 +51,14 @@ for (const [at, wallet] of WALLETS.entries()) {
 
   Deno.test(`${wallet} without a wallet or collection: named where the keyring is wanted, or the database`, async () => {
     await using box = await WalletBox.start(wallet, { bare: true });
-    const asked = await box.run(["init", "--store", "keyring", "--json"], { env });
+    // It asks for someone who makes a wallet.
+    box.env.REKEY_KEYRING_TIMEOUT = "3s";
+    const asked = await box.run(["init", "--store", "keyring", "--json"]);
     assert.equal(asked.code, 4, asked.stderr);
     const { error } = JSON.parse(asked.stderr.trim().split("\n")[0]!);
     assert.equal(error.code, "keyring_no_default");
     assert.match(error.hint, NAMED[wallet]);
-    const chosen = await box.run(["init", "--json"], { env });
+    const chosen = await box.run(["init", "--json"]);
     assert.equal(chosen.code, 0, chosen.stderr);
     assert.equal(JSON.parse(chosen.stdout).location, "database");
     assert.match(chosen.stderr, /no default/);

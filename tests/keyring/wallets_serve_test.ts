@@ -4,15 +4,17 @@ import { until } from "../support/timing/pause.ts";
 import { WALLETS } from "../support/keyring/wallets/wallet.ts";
 import { WalletBox } from "../support/keyring/wallets/wallet_box.ts";
 
-// 200 ms are the goal; a machine that is shared is slower. Without it an answer takes the keyring's three seconds.
-const SOON_MS = 1_500;
+// 200 ms are the goal; a machine that is shared is slower, and may stand still for seconds. An answer that waits for the
+// keyring takes as long as that is waited for.
+const SOON_MS = 10_000;
+const env = { REKEY_KEYRING_TIMEOUT: "20s" };
 
 for (const wallet of WALLETS) {
   for (const how of ["locked", "suspended"] as const) {
     Deno.test(`${wallet}, ${how} under serve: an answer at once, remembered tokens go on, and it recovers`, async () => {
       await using box = await WalletBox.start(wallet);
       assert.equal((await box.run(["init"])).code, 0);
-      await using serving = await Serving.start(box, ["--workers", "1"]);
+      await using serving = await Serving.start(box, ["--workers", "1"], { env });
       const known = await box.token();
       // On a busy machine the first look may take longer than the keyring is waited for.
       await until(async () => await serving.auth(known) === 204);

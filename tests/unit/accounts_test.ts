@@ -169,6 +169,21 @@ Deno.test("names and passwords that cannot be used are refused", async () => {
   manager.close();
 });
 
+Deno.test("a name is the same however it is typed, but for its case: it is taken, and logs in", async () => {
+  using environment = testEnvironment();
+  const { manager, accounts, auth } = await prepared(environment);
+  const [composed, decomposed, fullwidth] = ["Ren\u00e9", "Rene\u0301", "\uff32en\u00e9"];
+  assert.equal(await accounts.add(decomposed, PASSWORD), composed);
+  for (const name of [composed, decomposed, fullwidth]) {
+    await assert.rejects(accounts.add(name, PASSWORD), /the name is taken/);
+    const { token } = await auth.login({ name, password: PASSWORD }, 60);
+    assert.equal((await manager.verify(token)).claims.sub, composed);
+  }
+  const other = { name: "ren\u00e9", password: PASSWORD };
+  await assert.rejects(auth.login(other, 60), coded("bad_credentials"));
+  manager.close();
+});
+
 Deno.test("a hash of older parameters still opens, and the login replaces it", async () => {
   using environment = testEnvironment();
   const { manager, accounts, auth } = await prepared(environment);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { appendFiles } from "../../scripts/appended_files.ts";
 import { appendedFile, REPLACED } from "../../src/boot/appended.ts";
+import { isAsBuilt } from "../../src/doctor/checks/executable.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (content: Uint8Array | undefined) => content && new TextDecoder().decode(content);
@@ -30,6 +31,15 @@ Deno.test("files are put in front of what the runtime reads, and nowhere where t
   const file = Deno.readFileSync(program!);
   assert.match(text(file)!, /^the runtimethe addoncode\{/);
   assert.deepEqual(file.subarray(file.length - end.length), end);
+  assert.ok(isAsBuilt(program!));
+  for (let at = "the runtime".length; at < file.length; at++) {
+    Deno.writeFileSync(program!, file.map((byte, n) => n === at ? byte ^ 1 : byte));
+    const [isBefore, isBehind] = [at < text(file)!.indexOf("{"), at >= file.length - end.length];
+    // Of the index and lengths some bits leave nothing that can be read.
+    if (!isBefore && !isBehind || at >= file.length - 8) assert.ok(!isAsBuilt(program!));
+    else assert.equal(isAsBuilt(program!), false, `byte ${at}`);
+  }
+  Deno.writeFileSync(program!, file);
   assert.equal(text(appendedFile("addon", program)), "the addon");
   assert.equal(text(appendedFile("late.code", program)), "code");
   assert.equal(appendedFile("other", program), undefined);

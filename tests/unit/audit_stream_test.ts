@@ -131,6 +131,13 @@ Deno.test("names of sinks: what is no sink is refused, and paths are absolute", 
     assert.throws(() => flag(name), (error) => isRekeyError(error, "usage"), name);
   }
   assert.throws(() => sinkName("./a", "REKEY_AUDIT_TO"), (error) => isRekeyError(error, "usage"));
+  for (const url of ["syslog://user:hunter@logs.example:514", "journal:///run/a", "https://a/b"]) {
+    const asUrl = (error: Error) =>
+      isRekeyError(error, "usage") && / is a URL$/.test(error.message);
+    for (const from of ["--audit-to", "REKEY_AUDIT_TO"] as const) {
+      assert.throws(() => sinkName(url, from), asUrl, "and is not repeated");
+    }
+  }
 });
 
 Deno.test("names of sinks: what each stands for, and what others may know of it", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { isRekeyError, RekeyError } from "../../src/core/errors.ts";
-import { Backoff, SingleFlight } from "../../src/core/async.ts";
+import { SingleFlight } from "../../src/core/async.ts";
+import { Backoff } from "../../src/core/backoff.ts";
 import { pause } from "../support/timing/pause.ts";
 
 Deno.test("a backoff grows with each refusal after it, not with those during it, and ends with a success", () => {

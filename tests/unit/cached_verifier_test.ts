@@ -4,9 +4,10 @@ import { CachedVerifier } from "../../src/jwt/cached_verifier.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import type { VerifyPolicy } from "../../src/jwt/policy.ts";
 import { type ErrorCode, isRekeyError } from "../../src/core/errors.ts";
-import { LiveSecrets } from "../../src/secret/view.ts";
+import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { claims, signer } from "../support/attacks/jwt_attacks/row.ts";
+import { encodeText } from "../../src/core/encoding.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 
 async function makeAll(most?: { entries: number; characters: number }) {
@@ -164,6 +165,20 @@ Deno.test("tokens that differ only in their last characters have claims of their
   assert.equal(all.verifier.size, 1, "what was refused is not remembered");
 });
 
+Deno.test("a forged token does not get the claims of a remembered one with the same signature", async () => {
+  using all = await makeAll();
+  const token = await all.token("alice");
+  await all.remembered(token);
+  const [header, payload, signature] = token.split(".") as [string, string, string];
+  const changed = atob(payload).replace('"alice"', '"clara"');
+  const forged = [header, encodeText(changed), signature].join(".");
+  assert.equal(forged.length, token.length);
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(all.verify(forged), refusedWith("bad_signature"));
+  }
+  assert.equal((await all.verify(token)).claims.sub, "alice");
+});
+
 Deno.test("a token that comes once is not remembered, and one that comes twice is", async () => {
   using all = await makeAll();
   const tokens = await Promise.all(Array.from({ length: 20 }, (_, n) => all.token(`user-${n}`)));
@@ -172,6 +187,19 @@ Deno.test("a token that comes once is not remembered, and one that comes twice i
   const second = await all.verify(tokens[3]!);
   assert.equal(all.verifier.size, 1);
   assert.equal(await all.verify(tokens[3]!), second);
+});
+
+Deno.test("a token in two spellings takes the room of one", async () => {
+  using all = await makeAll({ entries: 1e6, characters: 8_000 });
+  const [other, token] = [await all.token("other"), await all.token("alice")];
+  const verified = await all.remembered(other);
+  const tokenOf = (text: string) => text.slice("Bearer ".length);
+  for (let n = 0; n < 100; n++) {
+    for (const scheme of ["Bearer", "bearer"]) {
+      await all.verifier.verify(`${scheme} ${token}`, undefined, tokenOf);
+    }
+  }
+  assert.equal(await all.verify(other), verified);
 });
 
 Deno.test("it remembers no more than it may, the newest and what is used again", async () => {

@@ -4,6 +4,7 @@ import type { PairAlgorithm } from "../../src/core/algorithms.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { Confidential } from "../../src/deliver/confidential.ts";
 import { deliveredKey } from "../../src/deliver/key_set.ts";
+import { HANG_MS } from "../support/timing/pause.ts";
 
 const PRIVATE = ["d", "p", "q", "dp", "dq", "qi"] as const;
 
@@ -56,7 +57,10 @@ Deno.test("a message has the line that says error, and no credential of the prog
     "* effective user's home directory: /var/lib/rabbitmq",
   );
   for (
-    const line of ["db_password = hunter22", "root:$6$abc$defghi:1::", "Cookie hash is a1b2c3"]
+    const line of [
+      ...["db_password = hunter22", "root:$6$abc$defghi:1::", "Cookie hash is a1b2c3"],
+      ...["password=hunter22", 'with "password": "hunter22"', "the passphrase =hunter22"],
+    ]
   ) {
     assert.equal(told(line), undefined, line);
     assert.equal(told(`it failed\n${line}\n`), "it failed");
@@ -65,6 +69,16 @@ Deno.test("a message has the line that says error, and no credential of the prog
     assert.equal(told(`${line}\n`), line);
   }
   assert.equal(told("\n \n"), undefined);
+});
+
+Deno.test("no output keeps a message waiting, however it repeats itself", async () => {
+  const { confidential } = await known("ES256");
+  const length = 2 ** 21;
+  const begun = performance.now();
+  for (const part of ["password=", "password: ", "cookie", "cookie!", "$6", '"']) {
+    confidential.tellingLine(`${part.repeat(length / part.length)}x y`);
+  }
+  assert.ok(performance.now() - begun < HANG_MS);
 });
 
 async function known(alg: PairAlgorithm) {

@@ -73,3 +73,46 @@ Deno.test("a row whose key is no UTF-8 is taken once", () => {
   for (const database of [from!, into!]) database.close();
   Deno.removeSync(folder, { recursive: true });
 });
+
+Deno.test("many rows are taken, and the indexes are there afterwards", () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  const [from, into] = ["from", "into"].map((name) => Database.open(join(folder, `${name}.db`)));
+  const version =
+    `INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, synced)
+    VALUES (1, 'one', 'current', 'database', 'generated', 1, 1)`;
+  for (const database of [from!, into!]) database.prepare(version).run();
+  // More than a batch, and not a multiple of what one statement inserts.
+  const rows = (until: number) =>
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${until})
+     INSERT INTO rekey_sessions SELECT 'j' || i, 1, 'u' || i % 7, i, 1e12 + i, NULLIF(i % 3, 1) FROM n`;
+  from!.prepare(rows(20_007)).run();
+  into!.prepare(rows(50)).run();
+  into!.transaction(() => takeRows(into!, from!, "rekey_sessions"));
+  const all = (database: Database) => database.prepare("SELECT * FROM rekey_sessions").all();
+  assert.deepEqual(all(into!), all(from!));
+  assert.ok(into!.isSound());
+  for (const database of [from!, into!]) database.close();
+  Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("a database that was closed says that it is to be opened again", () => {
+  const folder = Deno.makeTempDirSync({ prefix: "rekey-test-" });
+  const database = Database.open(join(folder, "a.db"));
+  const statement = database.prepare("SELECT 1");
+  database.change();
+  database.close();
+  const uses = {
+    get: () => statement.get(),
+    run: () => statement.run(),
+    prepare: () => database.prepare("SELECT 2"),
+    prepareArrays: () => database.prepareArrays("SELECT 2"),
+    transaction: () => database.transaction(() => {}),
+    change: () => database.change(),
+    mustBeKnown: () => database.mustBeKnown(),
+    truncateLog: () => database.truncateLog(),
+  };
+  for (const [what, use] of Object.entries(uses)) {
+    assert.throws(use, { code: "busy", retryAfter: 0 }, what);
+  }
+  Deno.removeSync(folder, { recursive: true });
+});

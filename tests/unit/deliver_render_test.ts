@@ -6,7 +6,7 @@ import type { DeliveredKey, DeliveredKeys } from "../../src/deliver/key_set.ts";
 import { parsePreset } from "../../src/deliver/preset.ts";
 import { builtIn, FORMAT_PRESETS, PRESET_NAMES } from "../../src/deliver/presets.ts";
 import { type Content, type DeliveryParameters, render } from "../../src/deliver/render.ts";
-import { checkTemplate } from "../../src/deliver/templates.ts";
+import { checkTemplate, usesOtherKeys } from "../../src/deliver/templates.ts";
 
 const NEXT_HOUR = Date.UTC(2030, 0, 1);
 
@@ -100,6 +100,17 @@ Deno.test("a template that is wrong is refused before it is used", async () => {
   await checkTemplate("{{current.kid}} {{#previous}}{{hex}}{{/previous}} {{host}}", ["host"]);
   for (const wrong of ["{{kidd}}", "{{#verifying}}", "{{> other}}", "{{current.perm}}"]) {
     await refused(checkTemplate(wrong, []), "usage");
+  }
+});
+
+Deno.test("a template is for many keys if it uses another one than the current", async () => {
+  const many = ["{{#verifying}}{{kid}}{{/verifying}}", "{{ prepared.kid }}", "{{{prepared.text}}}"];
+  const inside = "{{#current}}{{#previous}}{{hex}}{{/previous}}{{/current}}";
+  for (const one of [...many, inside]) assert.ok(await usesOtherKeys(one), one);
+  // A remark of braces, in which a pattern would begin at each.
+  const long = `{{! ${"{".repeat(2 ** 21)}}}`;
+  for (const one of ["{{current.kid}}", "{{! {{prepared }}", "verifying", long]) {
+    assert.ok(!await usesOtherKeys(one), one.slice(0, 20));
   }
 });
 

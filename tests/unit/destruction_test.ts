@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { LiveSecrets } from "../../src/secret/view.ts";
+import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { SYSTEM } from "../../src/system/system.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { printable } from "../../src/core/encoding.ts";
 import { FINDINGS, shellWord } from "../../src/doctor/findings.ts";
 import { must } from "../../scripts/program.ts";
 
@@ -32,8 +33,17 @@ Deno.test("each finding of the doctor is provoked by a test, and explained", () 
 });
 
 Deno.test("an argument quoted for a shell is one word, whatever it contains", async () => {
-  for (const text of ["plain/path-1.db", "a b", "it's", "$(x)", "`x`", "\n", "", "'", "a'b'c"]) {
+  const plain = ["plain/path-1.db", "a b", "it's", "$(x)", "`x`", "", "'", "a'b'c", "%d \\n"];
+  const controls = [
+    "\n",
+    "a\nb",
+    "-n\t$x %d \\101 'y' `z` \"ä\"",
+    "\u202e\u{1f511}\x1b[2J",
+    "-\x01",
+  ];
+  for (const text of [...plain, ...controls]) {
     const printed = await must("/bin/sh", ["-c", `printf '%s|' ${shellWord(text)}`]);
     assert.equal(printed, `${text}|`);
+    if (!text.endsWith("\n")) assert.equal(printable(shellWord(text)), shellWord(text));
   }
 });

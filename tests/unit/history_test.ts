@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { countVerdict } from "../../src/audit/figures.ts";
+import { countVerdict } from "../../src/audit/counts.ts";
 import {
   type Bucket,
   hasHistoryToRecord,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CachedVerifier } from "../../src/jwt/cached_verifier.ts";
 import { asRefusal } from "../../src/core/errors.ts";
-import { LiveSecrets } from "../../src/secret/view.ts";
+import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 import { type Attack, attacksOn } from "../support/attacks/jwt_attacks.ts";

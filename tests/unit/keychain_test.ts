@@ -3,19 +3,10 @@ import { appNamed } from "../../src/core/app.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { currentSlot } from "../../src/core/location.ts";
-import {
-  type AskState,
-  keychainPlatform,
-  keychainState,
-  keyringPlatform,
-  timeoutOf,
-} from "../../src/store/keyring/platform.ts";
-import {
-  KEYRING_UNAVAILABLE,
-  keyringError,
-  keyringRefusal,
-  REMEDIES,
-} from "../../src/store/keyring/errors.ts";
+import { KEYRING_UNAVAILABLE } from "../../src/store/keyring/codes.ts";
+import { keyringError, keyringRefusal, REMEDIES } from "../../src/store/keyring/errors.ts";
+import { type AskState, keychain, keychainState } from "../../src/store/keyring/keychain.ts";
+import { keyringPlatform, timeoutOf } from "../../src/store/keyring/platform.ts";
 import { KeyringStore } from "../../src/store/keyring/keyring_store.ts";
 import { FakeKeyring } from "../support/keyring/fake_keyring.ts";
 
@@ -89,37 +80,37 @@ Deno.test("each system's hints name its own means, and no other's", () => {
 
 Deno.test("a locked keychain is said to be locked, whatever language its error is in, or when it waits", async () => {
   const cause = new Error("Platform failure: Benutzerinteraktion ist nicht erlaubt.");
-  const { diagnose } = keychainPlatform(LOCKED);
+  const { diagnose } = keychain(LOCKED);
   for (const error of [keyringError(cause, "darwin"), TIMEOUT]) {
     const told = await diagnose!(error);
     assert.equal(told.code, "keyring_locked");
     assert.equal(told.cause, error.cause);
   }
   assert.equal(
-    (await keychainPlatform(NONE).diagnose!(TIMEOUT)).code,
+    (await keychain(NONE).diagnose(TIMEOUT)).code,
     "keyring_absent",
   );
 });
 
 Deno.test("what is wrong with a value, or with an open keychain, stays what it is", async () => {
   const damaged = keyringError(new Error("Secret data is malformed: "), "darwin");
-  assert.equal((await keychainPlatform(LOCKED).diagnose!(damaged)).code, "secret_damaged");
+  assert.equal((await keychain(LOCKED).diagnose(damaged)).code, "secret_damaged");
   const failed = keyringError(new Error("Platform failure: Das ist schief gegangen."), "darwin");
   for (const ask of [OPEN, SILENT]) {
-    assert.equal(await keychainPlatform(ask).diagnose!(failed), failed);
+    assert.equal(await keychain(ask).diagnose(failed), failed);
   }
 });
 
 Deno.test("a check does not write to a keychain that would ask its user", async () => {
   const item = { service: "AGI Workforce", account: "a" };
-  const look = (ask: AskState) => keychainPlatform(ask).look!(item, 100);
+  const look = (ask: AskState) => keychain(ask).look(item, 100);
   await assert.rejects(look(LOCKED), (error) => isRekeyError(error, "keyring_locked"));
   await assert.rejects(look(NONE), (error) => isRekeyError(error, "keyring_absent"));
   await look(OPEN);
   // A look that fails counts as no look: the call itself will tell.
   await look(SILENT);
   const conditions = await Promise.all(
-    [LOCKED, OPEN].map((ask) => keychainPlatform(ask).condition!("", 9)),
+    [LOCKED, OPEN].map((ask) => keychain(ask).condition("", 9)),
   );
   assert.deepEqual(conditions, ["locked", "unknown"]);
 });

@@ -178,6 +178,28 @@ Deno.test("a keyring entry of another installation is neither adopted nor overwr
   second.close();
 });
 
+Deno.test("two adopt a value at once, in one folder under two names: neither is another installation", async () => {
+  const keyring = new FakeKeyring();
+  keyring.items.set(ACCOUNT, Secret.generate().reveal());
+  using own = testEnvironment(() => keyring.addon());
+  using other = testEnvironment(() => keyring.addon());
+  Deno.mkdirSync(own.folders.data!, { mode: 0o700 });
+  Deno.symlinkSync(own.folders.data!, other.folders.data!);
+  const [first, second] = [new SecretManager(own), new SecretManager(other)];
+  const read = other.keyring.readPublished.bind(other.keyring);
+  other.keyring.readPublished = async (kid) => {
+    const found = await read(kid);
+    await first.getOrCreate();
+    return found;
+  };
+  const [{ version }, adopted] = [await second.get(), await first.get()];
+  assert.deepEqual([version.version, version.kid], [1, adopted.version.kid]);
+  assert.equal(version.origin, "adopted");
+  assert.equal(keyring.values.length, 1);
+  first.close();
+  second.close();
+});
+
 Deno.test("a log that was cut off is noticed by the head in the keyring, at the next rotation at the latest", async () => {
   const keyring = new FakeKeyring();
   using environment = testEnvironment(() => keyring.addon());

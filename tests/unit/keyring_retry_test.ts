@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Backoff, delay } from "../../src/core/async.ts";
+import { delay } from "../../src/core/async.ts";
+import { Backoff } from "../../src/core/backoff.ts";
 import type { RekeyError } from "../../src/core/errors.ts";
 import { KeyringRetryPolicy } from "../../src/serve/keyring_retry.ts";
 import { keyringRefusal } from "../../src/store/keyring/errors.ts";

@@ -12,6 +12,7 @@ import { planRotation } from "../../src/secret/next_rotation.ts";
 import { KeyringStore } from "../../src/store/keyring/keyring_store.ts";
 import { keyringPlatform } from "../../src/store/keyring/platform.ts";
 import { FakeKeyring } from "../support/keyring/fake_keyring.ts";
+import { THOROUGH } from "../support/process/sample.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 
 // Under Wine, tests/windows/key_pairs_test.ts has the real one.
@@ -98,7 +99,8 @@ Deno.test("a restored secret that the keyring cannot hold stays in the database,
 });
 
 Deno.test("no generated value is longer than it is expected to be", async () => {
-  for (const alg of PAIR_ALGORITHMS) {
+  // The keys of RSA's other hashes are of the same kind, and take long to make.
+  for (const alg of PAIR_ALGORITHMS.filter((one) => THOROUGH || !/^[RP]S(384|512)$/.test(one))) {
     for (const bits of alg.startsWith("RS") ? [2048, 3072] : [2048]) {
       const { length } = (await Secret.generatePair(alg, bits)).reveal();
       const longest = longestPairText(alg, bits / 8);

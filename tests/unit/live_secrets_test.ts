@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { LiveSecrets } from "../../src/secret/view.ts";
+import { signCompact } from "../../src/jwt/signatures.ts";
+import { verifyToken } from "../../src/jwt/verifier.ts";
+import { LivePublicSet } from "../../src/secret/public_set.ts";
+import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { sleepSync } from "../../src/system/files.ts";
 import { Installation } from "../../src/store/installation.ts";
@@ -121,4 +124,59 @@ Deno.test("a database that was deleted, or that took the place of another, is no
   assert.notEqual(live.view().installation, view.installation);
   assert.notEqual(live.view().change, view.change, "even if SQLite counts the same");
   assert.equal(live.verifyingNow()[0]!.kid, kid);
+});
+
+/** Puts a copy of the database in its place so often that the first one is closed, or another database. */
+async function replace(live: LiveSecrets, from: string): Promise<void> {
+  const path = Installation.path(live.environment);
+  for (let times = 0; times < 2; times++) {
+    await Deno.copyFile(from, `${path}.copy`);
+    await Deno.rename(`${path}.copy`, path);
+    sleepSync(LOOK_MS);
+    live.view();
+  }
+}
+
+/** What verifies while the databases of another environment, or copies of the same, take the place of the first one. */
+async function overtaken(alg: "HS256" | "ES256", other: (path: string) => Promise<string>) {
+  const environment = testEnvironment();
+  const manager = new SecretManager(environment);
+  const { version, secret } = await manager.getOrCreate({ alg });
+  manager.close();
+  const from = await other(Installation.path(environment));
+  const live: LiveSecrets = new LiveSecrets(environment, async () => {
+    await replace(live, from);
+    return secret;
+  });
+  const claims = { sub: "alice", jti: "one", exp: 2 ** 33 };
+  return {
+    live,
+    token: signCompact(secret, version, { kid: version.kid }, claims),
+    [Symbol.dispose]() {
+      live.close();
+      environment[Symbol.dispose]();
+    },
+  };
+}
+
+Deno.test("a token that waits for its key is looked up in the database that is there by then", async () => {
+  using all = await overtaken("HS256", (path) => Promise.resolve(path));
+  assert.equal((await verifyToken(all.live, all.token)).claims.sub, "alice");
+});
+
+Deno.test("a token that waits for its key counts no more if another secret has its version's number by then", async () => {
+  using environment = testEnvironment();
+  const another = new SecretManager(environment);
+  await another.getOrCreate({ alg: "HS256" });
+  another.close();
+  const path = Installation.path(environment);
+  using all = await overtaken("HS256", () => Promise.resolve(path));
+  const verifying = async () => await verifyToken(all.live, all.token);
+  await assert.rejects(verifying, (error) => isRekeyError(error, "unknown_kid"));
+});
+
+Deno.test("public keys that wait for a value are those of the database that is there by then", async () => {
+  using all = await overtaken("ES256", (path) => Promise.resolve(path));
+  const { set, maxAge } = await new LivePublicSet(all.live).now();
+  assert.deepEqual([set.keys.length, maxAge], [1, 600]);
 });

@@ -2,25 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Database } from "../../src/store/sqlite/database.ts";
 import { MIGRATIONS } from "../../src/store/sqlite/schema.ts";
-import { connect, query } from "../support/store/sql.ts";
-
-const OLDER = 10;
-
-/** A database as an older rekey has left it. */
-function older(path: string): void {
-  using sqlite = connect(path);
-  for (const migration of MIGRATIONS.slice(0, OLDER)) sqlite.exec(migration);
-  sqlite.exec(`
-    INSERT INTO rekey_meta VALUES ('app', 'a'), ('alg', 'HS512');
-    INSERT INTO settings VALUES ('jwt_secret', 'sealed', 1);
-    INSERT INTO rekey_versions (version, kid, state, location, origin, created_at, synced)
-      VALUES (1, 'one', 'current', 'database', 'generated', 1, 1);
-    INSERT INTO rekey_sessions VALUES ('j', 1, 'alice', 1, 2, NULL);
-    INSERT INTO rekey_users (name, password, created_at, changed_at) VALUES ('alice', 'p', 1, 1);
-    INSERT INTO rekey_audit VALUES (1, 't', 'JWT secret created', 1, NULL, NULL, NULL, 'a', NULL, 'h');
-    INSERT INTO rekey_delivery_states VALUES ('api', '{}');
-    PRAGMA user_version = ${OLDER};`);
-}
+import { OLDER, older } from "../support/store/older.ts";
+import { query } from "../support/store/sql.ts";
 
 function withFolder(name: string, test: (path: string) => void): void {
   Deno.test(name, () => {

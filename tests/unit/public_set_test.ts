@@ -5,7 +5,7 @@ import { sealedSlot } from "../../src/core/location.ts";
 import type { Algorithm } from "../../src/core/algorithms.ts";
 import { LivePublicSet, readPublicSet } from "../../src/secret/public_set.ts";
 import { retrieve } from "../../src/secret/retrieve.ts";
-import { LiveSecrets } from "../../src/secret/view.ts";
+import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 import { sql } from "../support/store/sql.ts";

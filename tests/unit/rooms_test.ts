@@ -42,8 +42,6 @@ Deno.test("imports between rooms go one way", () => {
     for (
       const [, target] of Deno.readTextFileSync(path).matchAll(/(?:from|import\() ?"(\.[^"]+)"/g)
     ) {
-      // The version is the project's own.
-      if (target!.endsWith("/deno.json")) continue;
       const [from, to] = [room(path), room(join(dirname(path), target!))];
       assert.ok(ROOMS.includes(from) && ROOMS.includes(to), `${from} or ${to} is no known room`);
       assert.ok(
@@ -56,13 +54,17 @@ Deno.test("imports between rooms go one way", () => {
   assert.ok(arrows > 50, "the test must have seen the imports");
 });
 
+// V8's code of the program is chosen by the command.
+const TOUCHES: Readonly<Record<string, string[]>> = { "boot/main.ts": ["Deno.args"] };
+
 Deno.test("only the command line touches arguments, exit and the terminal", () => {
   for (const path of sources(SRC)) {
     if (room(path) === "cli") continue;
     const found =
-      /Deno\.(args|exit|stdin|stdout|stderr|env)\b|process\.(argv|exit|env|stdout)\b|\bconsole\./
-        .exec(Deno.readTextFileSync(path).replace(/^ *\*.*$/gm, ""));
-    assert.equal(found, null, `${relative(SRC, path)} has ${found?.[0]}`);
+      /Deno\.(args|exit|stdin|stdout|stderr|env)\b|process\.(argv|exit|env|stdout)\b|\bconsole\./g;
+    const text = Deno.readTextFileSync(path).replace(/^ *\*.*$/gm, "");
+    const name = relative(SRC, path);
+    assert.deepEqual(text.match(found) ?? [], TOUCHES[name] ?? [], name);
   }
 });
 

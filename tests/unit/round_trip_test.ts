@@ -44,6 +44,10 @@ Deno.test("bytes that are not UTF-8 are refused, not replaced", () => {
   for (const bytes of [[0xff], [0x61, 0xc3], [0xed, 0xa0, 0x80], [0xc0, 0xaf]]) {
     assert.throws(() => utf8(Uint8Array.from(bytes)), TypeError);
   }
+  // The replacement character itself, and a byte order mark, are text as any other.
+  for (const text of ["a\ufffdb", "\ufeffa"]) {
+    assert.equal(utf8(new TextEncoder().encode(text)), text);
+  }
 });
 
 Deno.test("texts are equal when every character is", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { QuickReader } from "../../src/store/keyring/secret_service/client.ts";
+import { SecretSession } from "../../src/store/keyring/secret_service/service_calls.ts";
 import {
   ACCEPTED,
   FakeBus,
@@ -43,6 +44,11 @@ test("a key of either side that begins with zeros, or a shared one, makes no dif
   await using bus = new FakeBus((connection) => service().script()(connection));
   const reader = new QuickReader({ address: bus.address, runtimeFolder: undefined });
   for (let i = 0; i < 600; i++) assert.equal(await reader.read(ITEM, LIMIT + LATE), VALUE);
+});
+
+Deno.test("each session on the bus has a key of its own", () => {
+  const keys = Array.from({ length: 20 }, () => new SecretSession().publicKey.toHex());
+  assert.equal(new Set(keys).size, keys.length);
 });
 
 test("an answer in pieces is put together", async () => {

@@ -13,7 +13,8 @@ import { SYSTEM } from "../../src/system/system.ts";
 import { testEnvironment } from "../support/store/environment.ts";
 
 // Loads the C library, which stays: no test may leave one that it has loaded.
-assert.throws(() => SYSTEM.channels!.inherited(65_000), ChannelFault);
+const { inherited } = await SYSTEM.channels!.load();
+assert.throws(() => inherited(65_000), ChannelFault);
 
 /** Several connections to one database whose log is sent to a file, as so many processes. */
 async function withProcesses(

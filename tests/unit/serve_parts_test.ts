@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { LogSink } from "../../src/cli/output.ts";
+import { LogSink } from "../../src/cli/log_sink.ts";
 import { isRekeyError, RekeyError } from "../../src/core/errors.ts";
-import { Semaphore } from "../../src/core/async.ts";
+import { Semaphore } from "../../src/core/semaphore.ts";
 import { connect, type Port } from "../../src/serve/rpc.ts";
 import { isLocal } from "../../src/serve/settings.ts";
 import { systemd } from "../../src/serve/systemd.ts";

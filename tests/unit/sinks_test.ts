@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { AuditRow } from "../../src/audit/events.ts";
-import { exportLine } from "../../src/audit/reader.ts";
+import { exportLine } from "../../src/audit/log_parts.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { openSink } from "../../src/stream/open_sink.ts";
 import { ChannelFault } from "../../src/system/channels.ts";
@@ -34,7 +34,7 @@ async function withFolder(use: (folder: string) => Promise<void>): Promise<void>
 
 /** Sends rows to a sink of its own. @returns the last one that it surely has. */
 async function sent(name: string, rows = ROWS, limitMs = 60_000): Promise<number> {
-  using sink = openSink(name, "agiworkforce");
+  using sink = await openSink(name, "agiworkforce");
   let last = 0;
   await sink.send(rows, performance.now() + limitMs, (seq) => last = seq);
   return last;
@@ -44,7 +44,8 @@ const fails = (name: string, shown = name) =>
   assert.rejects(sent(name), (error) => isRekeyError(error) && error.message.includes(shown));
 
 // Loads the C library, which stays: no test may leave one that it has loaded.
-assert.throws(() => SYSTEM.channels!.inherited(65_000), ChannelFault);
+const { inherited } = await SYSTEM.channels!.load();
+assert.throws(() => inherited(65_000), ChannelFault);
 
 Deno.test("a file gets the lines of an export, and belongs to its owner only", () =>
   withFolder(async (folder) => {
@@ -179,7 +180,7 @@ Deno.test("rows that a receiver of datagrams had not read when it ended do not c
   withFolder(async (folder) => {
     const path = join(folder, "socket");
     const receiver = Deno.listenDatagram({ transport: "unixpacket", path });
-    using sink = openSink(`journal:${path}`, "agiworkforce");
+    using sink = await openSink(`journal:${path}`, "agiworkforce");
     let last = 0;
     const sending = sink.send(ROWS.slice(0, 1), performance.now() + 60_000, (seq) => last = seq);
     receiver.close();

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
+import { NEW_SCHEMA } from "../../src/store/sqlite/new_schema.ts";
+import { MIGRATIONS } from "../../src/store/sqlite/schema.ts";
 import { isPlain, isSound } from "../../src/store/sqlite/soundness.ts";
 import { type TestEnvironment, testEnvironment } from "../support/store/environment.ts";
 import { connect, sql } from "../support/store/sql.ts";
@@ -75,6 +77,19 @@ Deno.test("an index that another table writes into does not end the current vers
   sqlite.close();
 });
 
+Deno.test("indexes that list an ended session as open are damage", async () => {
+  using environment = testEnvironment();
+  await made(environment);
+  const sqlite = withoutDefence(environment);
+  sqlite.exec(`INSERT INTO rekey_sessions VALUES ('j', 1, 'alice', 0, ${2 ** 50}, NULL)`);
+  assert.ok(isSound(sqlite));
+  sqlite.exec(`${redefined("revoked_at IS NULL", "revoked_at = 0")}; PRAGMA writable_schema = RESET;
+    UPDATE rekey_sessions SET revoked_at = 1;
+    ${redefined("revoked_at = 0", "revoked_at IS NULL")}; PRAGMA writable_schema = RESET`);
+  assert.ok(!isSound(sqlite));
+  sqlite.close();
+});
+
 Deno.test("a statement that fails on a sound file is a bug, and looks like one", async () => {
   using environment = testEnvironment();
   await made(environment);
@@ -142,4 +157,12 @@ Deno.test("only tables and indexes are plain, whatever the file calls them", () 
     sqlite.exec("ROLLBACK TO s; RELEASE s");
   }
   sqlite.close();
+});
+
+// A restoration refuses a copy whose tables are others than the migrations make.
+Deno.test("a copy before a rotation is made with the tables that the migrations make", () => {
+  using sqlite = connect(":memory:");
+  sqlite.exec(MIGRATIONS.join("\n"));
+  const made = sqlite.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").all();
+  assert.equal(NEW_SCHEMA, `${made.map(({ sql }) => sql).join(";\n")};`);
 });

@@ -1,7 +1,9 @@
 import { makeProgram } from "../../src/cli/program.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import config from "../../deno.json" with { type: "json" };
 import { LIBRARIES } from "../../scripts/bundle.ts";
+import { VERSION } from "../../src/core/version.ts";
 
 const SRC = join(import.meta.dirname!, "../../src");
 
@@ -73,4 +75,8 @@ Deno.test("a line defines its own command only, also behind options of all comma
     }
   }
   assert.ok((await defined("--app", "verify")).includes("issue"));
+});
+
+Deno.test("the program's version is the project's, of which no start reads more", () => {
+  assert.equal(VERSION, config.version);
 });

@@ -127,7 +127,9 @@ Deno.test("Windows: a name that no file can have is not said to be possible afte
   for (const path of ["con", "NUL.db", "\\\\.\\pipe\\x", "a.", "xy:stream", "a*"]) {
     assert.match(hintOf(path)!, /^Name another file or folder/, path);
   }
-  for (const path of ["~x", "'x'"]) assert.match(hintOf(path)!, /put \.\/ before it$/, path);
+  assert.match(hintOf("~x")!, /put \.\/ before it$/);
+  // With ./ before it, its end would still be a quotation mark.
+  assert.match(hintOf("'x'")!, /name a link to it$/);
 });
 
 Deno.test("Windows: what can hardly be a path that was meant is refused, in flags too", () => {
@@ -146,4 +148,22 @@ Deno.test("Windows: names that only look odd are taken", () => {
     "C:\\a.b\\",
   ];
   for (const path of odd) assert.equal(pathOf("P", path, windows!.paths), path);
+});
+
+Deno.test("the hint for an odd name says ./ only where that lets it in", () => {
+  const hintOf = (value: string) => {
+    try {
+      return pathGiven("--file", value, linux.paths) === value ? "" : "changed";
+    } catch (error) {
+      assert.ok(isRekeyError(error, "usage"));
+      return error.hint!;
+    }
+  };
+  for (const value of ["~", "~x/f", " f", "'f", "%FOO%"]) {
+    assert.match(hintOf(value), /put \.\/ before it$/, value);
+    assert.equal(hintOf(`./${value}`), "", value);
+  }
+  for (const value of ["$f", "./$f", "./a$b/f", "/tmp/$f", "/x/~/y", "f ", "f'", "a%h"]) {
+    assert.match(hintOf(value), /is like that, name a link to it$/, value);
+  }
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fittedTable } from "../../src/cli/format.ts";
-import { instant, moment, timeOfDay } from "../../src/cli/flags/values.ts";
+import { instant, moment, timeOfDay } from "../../src/cli/flags/times.ts";
 
 Deno.test("in a narrow terminal a last cell that is too long goes below its row", () => {
   const rows = [["SEQ", "WHO", "WHY"], ["1", "root@host", "short"], [

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { CachedVerifier } from "../../src/jwt/cached_verifier.ts";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
-import { LiveSecrets } from "../../src/secret/view.ts";
+import { LiveSecrets } from "../../src/secret/live_secrets.ts";
 import { SecretManager } from "../../src/secret/manager.ts";
 import { HMAC_ALGORITHMS } from "../../src/core/algorithms.ts";
 import { testEnvironment } from "../support/store/environment.ts";

@@ -1,5 +1,6 @@
+import { statfsSync } from "node:fs";
 import { join } from "node:path";
-import { Box, REKEY } from "../process/box.ts";
+import { Box, type Ended, REKEY } from "../process/box.ts";
 import { until } from "../timing/pause.ts";
 import { freePorts } from "../http/ports.ts";
 import { must as mustRun, run, start, succeeds } from "../../../scripts/program.ts";
@@ -28,6 +29,26 @@ export interface EtcdPlace {
 const loopback = (port: number) => `http://127.0.0.1:${port}`;
 const LOOPBACK: EtcdPlace = { launch: [], url: loopback, listen: loopback, flags: [], ctl: [] };
 
+interface EtcdOptions {
+  readonly smallDisk?: number;
+  readonly place?: EtcdPlace;
+  readonly onDisk?: boolean;
+}
+
+const MEMORY = "/dev/shm";
+const ENOUGH_BYTES = 4 * 2 ** 30;
+
+// A member waits for its disk with each write. Where many tests write at once that takes seconds, and what is tested is
+// not the disk.
+function memory(): string | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(MEMORY);
+    return bavail * bsize < ENOUGH_BYTES ? undefined : MEMORY;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A real etcd on free ports and in a folder of its own; on loopback unless another place is named. */
 export class Etcd implements AsyncDisposable {
   readonly members: EtcdMember[] = [];
@@ -43,13 +64,16 @@ export class Etcd implements AsyncDisposable {
    *
    * @param more flags of each member.
    * @param smallDisk the member whose folder is a file system of its own, with little room.
+   * @param onDisk whether the members are to wait for a real disk, as in a benchmark.
    */
   static async start(
     count: number,
     more: readonly string[] = [],
-    { smallDisk, place = LOOPBACK }: { smallDisk?: number; place?: EtcdPlace } = {},
+    { smallDisk, place = LOOPBACK, onDisk = false }: EtcdOptions = {},
   ): Promise<Etcd> {
-    const etcd = new Etcd(Deno.makeTempDirSync({ prefix: "rekey-test-" }), place);
+    const dir = onDisk ? undefined : memory();
+    const folder = Deno.makeTempDirSync({ prefix: "rekey-test-", ...dir && { dir } });
+    const etcd = new Etcd(folder, place);
     const ports = freePorts(2 * count);
     const peers = ports.slice(count).map(loopback);
     const cluster = peers.map((peer, n) => `m${n}=${peer}`).join();
@@ -196,6 +220,15 @@ export async function must(box: Box, ...args: string[]): Promise<any> {
   const { code, stdout, stderr } = await box.exec(REKEY, [...args, "--json"]);
   if (code !== 0) throw new Error(`rekey ${args[0]} (${code}): ${stderr}`);
   return JSON.parse(stdout);
+}
+
+/** Runs a command until etcd answers it: members that lose each other answer no one until they have a leader. */
+export async function answered(box: Box, ...args: string[]): Promise<Ended> {
+  let ended = await box.run(args);
+  await until(async () => ended.code !== 4 || (ended = await box.run(args)).code !== 4, {
+    otherwise: () => ended.stderr,
+  });
+  return ended;
 }
 
 /** What an etcd holds under a prefix, to be put back later as from an older snapshot. */

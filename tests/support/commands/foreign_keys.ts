@@ -6,6 +6,9 @@ import { output } from "../../../scripts/program.ts";
 import { now } from "../attacks/foreign_tokens.ts";
 import { temporary } from "../process/box.ts";
 
+// An RSA key takes a quarter of a second to make: those of one name and kind are one key in all tests of a file.
+const rsaKeys = new Map<string, string>();
+
 const CURVES: Record<string, string> = { ES256: "P-256", ES384: "P-384", ES512: "P-521" };
 
 /** Private keys as other programs make them, in a folder of their own. */
@@ -28,7 +31,7 @@ export class ForeignKeys implements Disposable {
     return new TextDecoder().decode(stdout);
   }
 
-  /** A new private key in PKCS#8 PEM, made by OpenSSL. @returns its text. */
+  /** A private key in PKCS#8 PEM, made by OpenSSL; a new one unless it is of RSA. @returns its text. */
   async make(alg: string, name = `${alg}.pem`, ...options: string[]): Promise<string> {
     const curve = CURVES[alg];
     const kind = curve !== undefined
@@ -36,7 +39,14 @@ export class ForeignKeys implements Disposable {
       : /^[RP]S\d/.test(alg)
       ? ["RSA"]
       : [alg === "EdDSA" ? "Ed25519" : alg];
-    await this.run("openssl", "genpkey", "-algorithm", ...kind, ...options, "-out", name);
+    const known = [name, ...kind, ...options].join(" ");
+    const again = rsaKeys.get(known);
+    if (again === undefined) {
+      await this.run("openssl", "genpkey", "-algorithm", ...kind, ...options, "-out", name);
+    } else {
+      Deno.writeTextFileSync(this.path(name), again, { mode: 0o600 });
+    }
+    if (kind[0]!.startsWith("RSA")) rsaKeys.set(known, this.read(name));
     return this.read(name);
   }
 

@@ -37,3 +37,10 @@ export async function statusOf(port: number, token: string, path?: string): Prom
     throw error;
   }
 }
+
+/** `X-Auth-Subject` as the application behind a guard gets it. */
+export async function subjectAt(port: number, token: string): Promise<string> {
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(`http://127.0.0.1:${port}/`, { headers });
+  return (await answer.json()).headers["x-auth-subject"];
+}

@@ -37,7 +37,7 @@ export class NginxGuard extends GuardDaemon {
       [`/etc/nginx/rekey${extname(name)}`]: script,
       "listen 80;": `listen 127.0.0.1:${port};`,
       "/run/rekey/nginx.json": keys,
-      "http://127.0.0.1:3000": `http://${app}`,
+      "server 127.0.0.1:3000;": `server ${app};`,
       ...changes,
     });
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

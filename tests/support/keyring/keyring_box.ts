@@ -11,6 +11,15 @@ export const ACCOUNT = "agiworkforce.jwt_secret";
 export const NOTE_ACCOUNT = `${ACCOUNT}.rekey`;
 
 /**
+ * How long rekey waits for a keyring that works. Each change is written to the disk, which takes longer than usual where
+ * many tests write at once.
+ */
+export const PATIENT = "30s";
+
+/** How long it waits for one that was stopped. */
+export const BRIEF = "1s";
+
+/**
  * A box with a private session bus and a real gnome-keyring on it. The bus starts nothing by itself:
  * after {@linkcode KeyringBox.kill} there is no Secret Service.
  */
@@ -19,7 +28,7 @@ export class KeyringBox extends Box implements AsyncDisposable {
   readonly #aborted = new WeakSet<Deno.ChildProcess>();
 
   private constructor(private readonly bus: Deno.ChildProcess, address: string) {
-    super({ DBUS_SESSION_BUS_ADDRESS: address });
+    super({ DBUS_SESSION_BUS_ADDRESS: address, REKEY_KEYRING_TIMEOUT: PATIENT });
   }
 
   /** Starts the bus and an unlocked keyring. */
@@ -69,16 +78,19 @@ export class KeyringBox extends Box implements AsyncDisposable {
 
   /** Stops the daemon in its tracks: it is there and never answers. */
   stop(): void {
+    this.env.REKEY_KEYRING_TIMEOUT = BRIEF;
     this.#daemon?.kill("SIGSTOP");
   }
 
   /** Lets a stopped daemon go on. */
   cont(): void {
+    this.env.REKEY_KEYRING_TIMEOUT = PATIENT;
     this.#daemon?.kill("SIGCONT");
   }
 
   /** No Secret Service at all. */
   async kill(): Promise<void> {
+    this.env.REKEY_KEYRING_TIMEOUT = PATIENT;
     const daemon = this.#daemon;
     if (daemon === undefined) return;
     this.#daemon = undefined;

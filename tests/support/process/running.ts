@@ -107,6 +107,15 @@ export function isThere(id: number): boolean {
   return processes().some((process) => process.id === id);
 }
 
+/** Stops a process in its tracks, and waits until each of its threads has stopped: they do so one after the other. */
+export async function suspend(id: number): Promise<void> {
+  Deno.kill(id, "SIGSTOP");
+  const tasks = `/proc/${id}/task`;
+  const hasStopped = (name: string) =>
+    /^State:\s+T/m.test(Deno.readTextFileSync(`${tasks}/${name}/status`));
+  await until(() => [...Deno.readDirSync(tasks)].every(({ name }) => hasStopped(name)));
+}
+
 async function read(stream: ReadableStream<Uint8Array>, take: (text: string) => void) {
   for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
 }

@@ -1,11 +1,10 @@
+import { PASSWORD } from "../http/logging_in.ts";
 import { join } from "node:path";
 import { type Box, REKEY } from "./box.ts";
 import { pause } from "../timing/pause.ts";
 import { Serving } from "../http/serving.ts";
 import { straceFlags, type Touch, touchesIn, traceRun } from "./trace.ts";
 import type { CommandName } from "../../../scripts/touches/commands.ts";
-
-const PASSWORD = "correct horse battery staple";
 
 /** What a command did, with the names that differ from run to run put in capitals. */
 export interface Observed {

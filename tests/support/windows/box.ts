@@ -88,10 +88,16 @@ export class WindowsBox extends Box implements AsyncDisposable {
     return ["/usr/bin/python3", CONSOLE, ...this.rekey];
   }
 
+  /** Ids of the programs of that name that run. */
+  async ids(name: string): Promise<number[]> {
+    const { stdout } = await this.exec("tasklist", []);
+    const lines = stdout.split("\n").filter((line) => line.startsWith(`${name} `));
+    return lines.map((line) => Number(line.slice(name.length).trim().split(" ")[0]));
+  }
+
   /** How many programs of that name run. */
   async running(name: string): Promise<number> {
-    const { stdout } = await this.exec("tasklist", []);
-    return stdout.split("\n").filter((line) => line.startsWith(name)).length;
+    return (await this.ids(name)).length;
   }
 
   /** Waits until as many run. @throws when that does not come to pass within ten seconds. */

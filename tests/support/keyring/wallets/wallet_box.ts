@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Box, type Ended, type RunOptions } from "../../process/box.ts";
-import { ACCOUNT, NOTE_ACCOUNT, SERVICE } from "../keyring_box.ts";
+import { ACCOUNT, NOTE_ACCOUNT, PATIENT, SERVICE } from "../keyring_box.ts";
 import { GnomeKeyring } from "./gnome_keyring.ts";
 import { KeePassXc } from "./keepassxc.ts";
 import { KWallet } from "./kwallet.ts";
@@ -20,6 +20,12 @@ const KINDS = { "gnome-keyring": GnomeKeyring, kwallet: KWallet, keepassxc: KeeP
 /** How long a program may go on without its bus before it is ended, in milliseconds; a logout waits as long. */
 const LOGOUT_MS = 2_000;
 
+/**
+ * How long rekey waits for a wallet that will not answer: within it a busy machine has asked which program it is, which
+ * the hint names.
+ */
+const USUAL = "3s";
+
 // KWallet refuses one public key in 256, and derives another key than its client from one shared number in 256: the
 // next call has new ones. See `src/store/keyring/secret_service/session.ts`.
 const WRONG_KEY = /public key size is invalid|can't find session|invalid secret/i;
@@ -37,7 +43,7 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
   readonly #crashed = new WeakMap<Deno.ChildProcess, Deno.Signal>();
 
   private constructor(readonly name: Name, private readonly options: WalletOptions) {
-    super({ LANG: "C.UTF-8" });
+    super({ LANG: "C.UTF-8", REKEY_KEYRING_TIMEOUT: PATIENT });
     mkdirSync(this.#runtimeFolder, { mode: 0o700 });
     this.env["DBUS_SESSION_BUS_ADDRESS"] = `unix:path=${this.#runtimeFolder}/bus`;
     this.wallet = new KINDS[name](this.#user(), options) as InstanceType<typeof KINDS[Name]>;
@@ -90,6 +96,7 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
 
   /** A new process of the wallet on the same home, open, in place of one that may run; a new bus if there is none. */
   async restart(): Promise<void> {
+    this.env.REKEY_KEYRING_TIMEOUT = PATIENT;
     await this.kill();
     if (this.#bus === undefined) await this.#startBus();
     const program = this.#program = await this.wallet.start();
@@ -104,6 +111,7 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
 
   /** Closes the wallet; its process goes on. */
   async lock(): Promise<void> {
+    this.env.REKEY_KEYRING_TIMEOUT = USUAL;
     await this.wallet.lock();
     await until(async () => !await this.isOpen(), {
       every: 50,
@@ -113,6 +121,7 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
 
   /** Opens a locked wallet again: in the same process, where it takes a password from another program. */
   async open(): Promise<void> {
+    this.env.REKEY_KEYRING_TIMEOUT = PATIENT;
     if (this.name === "gnome-keyring") return await this.restart();
     await this.wallet.open();
     await until(() => this.isOpen(), {
@@ -128,11 +137,13 @@ export class WalletBox<Name extends WalletName = WalletName> extends Box
 
   /** Stops the wallet in its tracks: it is there and never answers. */
   suspend(): void {
+    this.env.REKEY_KEYRING_TIMEOUT = USUAL;
     this.#program?.kill("SIGSTOP");
   }
 
   /** Lets a suspended wallet go on. */
   resume(): void {
+    this.env.REKEY_KEYRING_TIMEOUT = PATIENT;
     // It may have ended by itself.
     if (this.#program !== undefined) signalTo(this.#program, "SIGCONT");
   }
