@@ -15,7 +15,7 @@ export interface PendingKey {
 }
 
 /**
- * The versions that programs must know now.
+ * The versions that programs must know now, as of one moment.
  *
  * @param pending the next version of this process's own rotation. One that another process has begun does not count.
  */
@@ -23,15 +23,14 @@ export function versionsNow(
   installation: Installation,
   pending?: Pick<PendingKey, "version">,
 ): VersionSet<Version> {
-  const { versions, environment: { app } } = installation;
-  const current = versions.current();
-  if (current === undefined) throw notInitialised(app.name);
-  // Verifiers have it before anything signs with it. A rotation of another process does not count.
-  return {
-    current,
-    prepared: pending?.version ?? versions.prepared(),
-    previous: inGrace(installation),
-  };
+  const { database, versions, environment: { app } } = installation;
+  return database.snapshot(() => {
+    const current = versions.current();
+    if (current === undefined) throw notInitialised(app.name);
+    // Verifiers have it before anything signs with it. A rotation of another process does not count.
+    const prepared = pending?.version ?? versions.prepared();
+    return { current, prepared, previous: inGrace(installation) };
+  });
 }
 
 /** Reads the values of versions, each at most once. */

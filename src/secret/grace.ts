@@ -40,11 +40,11 @@ export function inGrace(installation: Installation): Version[] {
   return installation.versions.previous().filter((row) => isOpenAt(row, now));
 }
 
-/** Numbers of the versions whose tokens verify now. */
+/** Numbers of the versions whose tokens verify now, as of one moment. */
 export function verifyingNumbers(installation: Installation): Set<number> {
-  const current = installation.versions.current();
-  const rows = [...current === undefined ? [] : [current], ...inGrace(installation)];
-  return new Set(rows.map(({ version }) => version));
+  const { database, versions } = installation;
+  const rows = database.snapshot(() => [versions.current(), ...inGrace(installation)]);
+  return new Set(rows.flatMap((row) => row?.version ?? []));
 }
 
 /** An older version that still verifies, with `--json` and over HTTP. */

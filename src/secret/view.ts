@@ -161,7 +161,16 @@ export class SecretView {
   }
 }
 
+/** The view of one moment: a rotation that commits meanwhile is in all of it or in none. */
 function read(
+  installation: Installation,
+  change: string,
+  isRevoked: (jti: string) => boolean,
+): View {
+  return installation.database.snapshot(() => viewOf(installation, change, isRevoked));
+}
+
+function viewOf(
   installation: Installation,
   change: string,
   isRevoked: (jti: string) => boolean,

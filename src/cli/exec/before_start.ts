@@ -22,8 +22,8 @@ export async function beforeStart(
 
 /** Brings the file up to date. @returns whether it was written. @throws {RekeyError} when the current key cannot be in it. */
 async function fill(keysFile: KeysFile, secrets: SecretManager): Promise<boolean> {
-  const { installation, version } = await secrets.open();
-  const isWritten = await keysFile.update(versionsOf(installation, version));
-  keysFile.mustHold(version.kid);
+  const versions = versionsOf((await secrets.open()).installation);
+  const isWritten = await keysFile.update(versions);
+  keysFile.mustHold(versions.current.kid);
   return isWritten;
 }

@@ -1,6 +1,7 @@
 import { asRefusalOrBug, type RekeyError } from "../../core/errors.ts";
 import { inGrace } from "../../secret/grace.ts";
 import { LiveSecrets } from "../../secret/live_secrets.ts";
+import { notInitialised } from "../../secret/view.ts";
 import type { Environment } from "../../store/environment.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
@@ -23,10 +24,19 @@ export interface Seen extends KnownVersions {
   readonly isOther: boolean;
 }
 
-/** The versions of an installation now. @param current known to be the current one. */
-export function versionsOf(installation: Installation, current: Version): KnownVersions {
-  const pending = installation.versions.pending();
-  return { current, previous: inGrace(installation), pending };
+/**
+ * The versions of an installation now. They are read as of one moment: a rotation that commits in between would take its
+ * key, which is pending no more and not known as the current one yet, out of the file of keys.
+ *
+ * @throws {RekeyError} `not_initialised` without a secret.
+ */
+export function versionsOf(installation: Installation): KnownVersions {
+  const { database, versions, environment: { app } } = installation;
+  return database.snapshot(() => {
+    const current = versions.current();
+    if (current === undefined) throw notInitialised(app.name);
+    return { current, previous: inGrace(installation), pending: versions.pending() };
+  });
 }
 
 /** Watches which versions there are; survives a missing or replaced database. */
@@ -43,11 +53,12 @@ export class Watch {
   /** The versions now; `undefined` while they are not known. Each problem is reported once. */
   versions(): Seen | undefined {
     try {
-      const { installation, versions: [current] } = this.#secrets.view();
+      const { installation } = this.#secrets.view();
+      const versions = versionsOf(installation);
       this.#trouble = undefined;
       const isOther = this.#installation !== installation;
       this.#installation = installation;
-      return { ...versionsOf(installation, current!), isOther };
+      return { ...versions, isOther };
     } catch (error) {
       this.#notice(asRefusalOrBug(error));
       return undefined;

@@ -5,6 +5,7 @@ import {
   FULL_SYNC,
   hasTriggers,
   isSqliteError,
+  ofOneMoment,
   pragma,
   sqliteRefusal,
   triggered,
@@ -184,6 +185,11 @@ export class Database implements Sql {
     });
   }
 
+  /** Runs synchronous `work` that reads: all of it sees the database as of one moment. */
+  snapshot<T>(work: () => T): T {
+    return this.explain(() => ofOneMoment(this.sqlite, work));
+  }
+
   /** Makes {@linkcode change} and {@linkcode wasReplaced} quick where the system has a way, for a server. */
   lookOften(): void {
     // SQLite maps its index with the first read.
@@ -197,11 +203,13 @@ export class Database implements Sql {
   change(): string {
     // The index is looked at first: a commit between the two looks is found by the next call.
     if (this.#index?.isAsBefore() && this.#change !== undefined) return this.#change;
-    this.#change = undefined;
-    return this.#change = this.explain(() => {
+    const change = this.explain(() => {
       const statement = this.#dataVersion ??= this.sqlite.prepare("PRAGMA data_version");
       return `${statement.get()!.data_version}.${this.#commits}`;
     });
+    // That of a snapshot may be older than what the index has shown.
+    this.#change = this.sqlite.isTransaction ? undefined : change;
+    return change;
   }
 
   /**

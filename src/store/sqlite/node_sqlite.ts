@@ -37,6 +37,21 @@ export function whole<T>(sqlite: DatabaseSync, work: () => T): T {
   }
 }
 
+/**
+ * Runs `work` in one read transaction: all that it reads is of one moment, while others may commit. Inside another
+ * transaction it is part of that one.
+ */
+export function ofOneMoment<T>(sqlite: DatabaseSync, work: () => T): T {
+  if (sqlite.isTransaction) return work();
+  sqlite.exec("BEGIN");
+  try {
+    return work();
+  } finally {
+    // Nothing was written, so it does not matter how it ends.
+    rollBack(sqlite);
+  }
+}
+
 // SQLite rolls back by itself after some errors, such as a full disk.
 function rollBack(sqlite: DatabaseSync): void {
   try {
