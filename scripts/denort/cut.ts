@@ -6,14 +6,7 @@ import { fieldsOf, nameAt } from "./bytes.ts";
 import { cutElf } from "./elf.ts";
 import { cutMachO } from "./mach_o.ts";
 import { cutPe } from "./pe.ts";
-
-/** The two parts of a compiled program. */
-export interface Cut {
-  /** The runtime, as it was before a program was put into it. */
-  readonly denort: Uint8Array<ArrayBuffer>;
-  /** The program as Deno embeds it. */
-  readonly payload: Uint8Array<ArrayBuffer>;
-}
+import type { Cut } from "./parts.ts";
 
 // What a program begins with that Deno has embedded.
 const PROGRAM = "d3n0l4nd";

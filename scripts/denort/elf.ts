@@ -1,5 +1,5 @@
 import { fieldsOf, nameAt, partOf, wideField } from "./bytes.ts";
-import type { Cut } from "./cut.ts";
+import type { Cut } from "./parts.ts";
 
 // Offsets in the header of a 64-bit ELF file: its section header table, and the size and number of the entries.
 const TABLE = 0x28, ENTRY_SIZE = 0x3a, ENTRIES = 0x3c;

@@ -1,5 +1,5 @@
 import { fieldsOf, partOf, roundedUp, wideField } from "./bytes.ts";
-import type { Cut } from "./cut.ts";
+import type { Cut } from "./parts.ts";
 import { cutSignedMachO } from "./mach_o_signed.ts";
 import {
   type Command,

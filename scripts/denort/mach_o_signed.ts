@@ -1,6 +1,6 @@
 import { adHocSignature, signatureBytes } from "./ad_hoc_signature.ts";
 import { fieldsOf, partOf, roundedUp, wideField } from "./bytes.ts";
-import type { Cut } from "./cut.ts";
+import type { Cut } from "./parts.ts";
 import {
   type Command,
   commandOf,

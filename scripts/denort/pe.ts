@@ -1,5 +1,5 @@
 import { fieldsOf, nameAt, partOf, roundedUp } from "./bytes.ts";
-import type { Cut } from "./cut.ts";
+import type { Cut } from "./parts.ts";
 
 // Offsets: of the place of the PE header, in the COFF header behind its signature, and in the 64-bit optional header.
 const PE_HEADER = 0x3c;

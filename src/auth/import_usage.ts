@@ -6,7 +6,8 @@ import {
   importedText,
   unreadable,
 } from "../secret/import/imported.ts";
-import type { Reading, Source } from "../secret/import/source.ts";
+import type { Source } from "../secret/import/source.ts";
+import type { Reading } from "../secret/import/reading.ts";
 import { mustSuitHmac, provenKey, statedKey } from "./imported_key.ts";
 import { notSigned, type SecretUsage, type StatedUsage } from "./secret_usage.ts";
 import { type Algorithm, HMAC_ALGORITHMS } from "../core/algorithms.ts";

@@ -13,7 +13,7 @@ import {
   requireScope,
 } from "./guard.ts";
 import { HttpRefusal, problemResponse, statusAndCode, withoutPlaces } from "./problem.ts";
-import type { Call, RequestHead, Route, Services } from "./routes.ts";
+import type { Call, RequestHead, Route, Services } from "./route.ts";
 
 /** How a request ended, for the access log and the metrics. No field contains anything that the client wrote. */
 export interface Served {

@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import type { SchemaName, Schemas } from "./routes.ts";
+import type { SchemaName, Schemas } from "./route.ts";
 import { parseStrictJson, StrictJsonError } from "../core/strict_json.ts";
 import { HttpRefusal } from "./problem.ts";
 import { escapesUtf8, joinPieces, utf8 } from "../core/encoding.ts";

@@ -1,5 +1,5 @@
 import { addressIn } from "./host_names.ts";
-import type { Call } from "./routes.ts";
+import type { Call } from "./route.ts";
 
 /**
  * The client's IP address: with `--trust-forwarded` the last entry of `X-Forwarded-For`, if it is an address, in

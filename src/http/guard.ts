@@ -3,7 +3,7 @@ import { ClaimsError } from "../jwt/claims.ts";
 import type { Verified } from "../jwt/verifier.ts";
 import { canonicalHost, isOwnHost, type Names, withoutDefaultPort } from "./host_names.ts";
 import { HttpRefusal } from "./problem.ts";
-import type { RequestHead } from "./routes.ts";
+import type { RequestHead } from "./route.ts";
 
 const HOST_HINT = "If it is a name of this server, start rekey serve with --host NAME";
 

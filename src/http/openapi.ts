@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { ResponseSpec, Route, SchemaName } from "./routes.ts";
+import type { ResponseSpec, Route, SchemaName } from "./route.ts";
 import * as all from "./schemas.ts";
 
 type JsonNode = Record<string, unknown>;

@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import { escapesUtf8 } from "../core/encoding.ts";
 import { HttpRefusal } from "./problem.ts";
-import type { QueryName, Schemas } from "./routes.ts";
+import type { QueryName, Schemas } from "./route.ts";
 
 /**
  * The parameters of a request's query. One that is unknown is refused, since its author expects an effect.

@@ -1,7 +1,7 @@
 import { asRefusal } from "../core/errors.ts";
 import type { DeliveryOutcome } from "../deliver/deliver.ts";
 import { DeliveryKeeper } from "../deliver/keeper.ts";
-import type { ServerContext } from "./server.ts";
+import type { ServerContext } from "./server_context.ts";
 
 /** What {@linkcode ServedDeliveries} needs. */
 interface DeliveriesContext extends Pick<ServerContext, "warn" | "remark"> {

@@ -1,7 +1,7 @@
 import { asRefusal, isRekeyError } from "../core/errors.ts";
 import { rfc3339 } from "../core/clock.ts";
 import type { HostOperations } from "../http/host_operations.ts";
-import type { ServerContext } from "./server.ts";
+import type { ServerContext } from "./server_context.ts";
 import type { Settings } from "./settings.ts";
 import { verifyToken } from "../jwt/verifier.ts";
 import { retryWhileBusy, SingleFlight } from "../core/async.ts";

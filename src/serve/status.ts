@@ -22,7 +22,7 @@ import { publicName } from "../stream/names.ts";
 import type { Examinations } from "./examinations.ts";
 import type { FleetView } from "./fleet_view.ts";
 import { isWrong, statusFindings } from "./status_findings.ts";
-import type { Managers } from "./server.ts";
+import type { Managers } from "./server_context.ts";
 import type { Settings } from "./settings.ts";
 
 const AUDIT_ROWS = 20;

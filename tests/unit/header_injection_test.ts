@@ -4,7 +4,8 @@ import fc from "fast-check";
 import type { JsonObject } from "../../src/jwt/jws.ts";
 import { RekeyError } from "../../src/core/errors.ts";
 import { makeApp, type Served } from "../../src/http/app.ts";
-import { makeRoutes, type Services } from "../../src/http/routes.ts";
+import { makeRoutes } from "../../src/http/routes.ts";
+import type { Services } from "../../src/http/route.ts";
 import { bearing } from "../support/http/bearing.ts";
 
 /** What `GET /auth` answers while every token is verified so. */

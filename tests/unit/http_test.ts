@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { RekeyError } from "../../src/core/errors.ts";
-import { makeRoutes, type Services } from "../../src/http/routes.ts";
+import { makeRoutes } from "../../src/http/routes.ts";
+import type { Services } from "../../src/http/route.ts";
 import { app, good, ISSUER, VERIFIED } from "../support/http/app.ts";
 
 Deno.test("the user is passed to a proxy in headers that no value can break out of", async () => {

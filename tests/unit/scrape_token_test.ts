@@ -4,7 +4,7 @@ import { LONGEST_INPUT } from "../../src/files/files.ts";
 import { checkScrapeToken, ScrapeToken } from "../../src/serve/scrape_token.ts";
 import { isRekeyError } from "../../src/core/errors.ts";
 import { status } from "../../src/http/routes/state.ts";
-import type { Call } from "../../src/http/routes.ts";
+import type { Call } from "../../src/http/route.ts";
 
 const TOKEN = `${"a1-._~+/".repeat(6)}==`;
 

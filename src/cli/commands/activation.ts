@@ -1,7 +1,7 @@
 import type { Changed } from "../../secret/backend.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { Context } from "../context.ts";
-import type { RotateFlags } from "./rotate.ts";
+import type { RotateFlags } from "./rotate_flags.ts";
 
 /**
  * Checks what an activation needs before hooks and programs run for it; under the lock it is checked again.

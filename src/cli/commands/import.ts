@@ -1,6 +1,5 @@
 import { provenUsage, statedUsage } from "../../auth/import_usage.ts";
 import { isRekeyError, RekeyError, usageError } from "../../core/errors.ts";
-import type { Encoding } from "../../secret/import/imported.ts";
 import { weaknesses } from "../../secret/import/not_a_secret.ts";
 import { publicIn } from "../../secret/import/public_key.ts";
 import { type Algorithm, isHmac } from "../../core/algorithms.ts";
@@ -15,24 +14,7 @@ import { tell } from "./import_report.ts";
 import { rotate } from "./rotate.ts";
 import { rfc3339 } from "../../core/clock.ts";
 import { LOCK_TIMEOUT_MS } from "../../core/limits.ts";
-
-/** Flags of `rekey import`. Durations in seconds. */
-export interface ImportFlags extends PolicyFlags {
-  readonly fromEnv?: string;
-  readonly file?: string;
-  readonly name?: string;
-  readonly encoding?: Encoding;
-  readonly alg?: Algorithm;
-  readonly kid?: string;
-  readonly passphraseFile?: string;
-  readonly checkToken?: string;
-  readonly literal?: boolean;
-  readonly allowWeak?: boolean;
-  readonly thenRotate?: boolean;
-  readonly thenAlg?: Algorithm;
-  readonly grace: number;
-  readonly reason?: string;
-}
+import type { ImportFlags } from "./import_flags.ts";
 
 /** Imports the secret or the private key of an application. */
 export async function importSecret(options: ImportFlags, context: Context): Promise<void> {

@@ -13,7 +13,7 @@ import { variable as environmentVariable } from "../context.ts";
 import type { Output } from "../output.ts";
 import { passphraseIn } from "../passphrase_file.ts";
 import { askHidden, readStdin, readStdinBytes } from "../terminal.ts";
-import type { ImportFlags } from "./import.ts";
+import type { ImportFlags } from "./import_flags.ts";
 
 // In bytes. Several patterns look through all of it, and through what it may encode.
 const LONGEST_INPUT = 2 ** 18;

@@ -12,7 +12,7 @@ import { describeVersion, spelled } from "../format.ts";
 import { requireReady } from "../notices/announced_rotation.ts";
 import type { RotationNotices } from "../notices/rotation_notices.ts";
 import { prepare } from "./prepare.ts";
-import type { RotateFlags } from "./rotate.ts";
+import type { RotateFlags } from "./rotate_flags.ts";
 
 /** Under the lock, a step turned out to be another process's, or to be due no more. Nothing was changed. */
 class NotDue extends Error {}

@@ -10,7 +10,7 @@ import { valueAhead } from "../../secret/next_use.ts";
 import { datesOf } from "../../secret/prepared_facts.ts";
 import { describeVersion } from "../format.ts";
 import { wantedKey } from "../key_flags.ts";
-import type { RotateFlags } from "./rotate.ts";
+import type { RotateFlags } from "./rotate_flags.ts";
 
 function whenText({ activatable_at }: Version): string {
   return activatable_at === null ? "" : `, which can be from ${rfc3339(activatable_at)} on`;

@@ -20,34 +20,14 @@ import { announceAndMake, requireReady } from "../notices/announced_rotation.ts"
 import { type Context, variable } from "../context.ts";
 import { confirmed, mustAllFollow } from "../confirmation.ts";
 import { countedSessions, describeSeconds, mayBeMore, printable, sessionsText } from "../format.ts";
-import { type NoticeFlags, RotationNotices } from "../notices/rotation_notices.ts";
+import { RotationNotices } from "../notices/rotation_notices.ts";
 import { requireConfirmation } from "../terminal.ts";
-import { type KeyFlags, wantedKey } from "../key_flags.ts";
+import { wantedKey } from "../key_flags.ts";
 import { activation } from "./activation.ts";
 import { prepare } from "./prepare.ts";
 import { hasLeft, reportRotation } from "./rotation_report.ts";
 import { showNextStep, standbyTimes, takeNextStep } from "./next_step.ts";
-
-/** Flags of `rekey rotate`. Durations in seconds. */
-export interface RotateFlags extends NoticeFlags, KeyFlags {
-  readonly grace: number;
-  readonly dryRun?: boolean;
-  /** Reports a scheduled rotation that ended without a notice; rotates nothing. */
-  readonly tellFailure?: boolean;
-  readonly lockTimeout: number;
-  readonly ifOlderThan?: number;
-  readonly requestId?: string;
-  readonly backup?: boolean;
-  readonly wait?: number;
-  readonly prepare?: boolean;
-  readonly activate?: boolean;
-  /** With `ifOlderThan`: how long the next version is prepared before it is activated. */
-  readonly standby?: number;
-  /** Whether a program that does not follow stops nothing. */
-  readonly forceDeliveries?: boolean;
-  /** Milliseconds since the epoch. */
-  readonly at?: number;
-}
+import type { RotateFlags } from "./rotate_flags.ts";
 
 /** Replaces the secret. */
 export async function rotate(options: RotateFlags, context: Context): Promise<void> {

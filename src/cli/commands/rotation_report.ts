@@ -22,7 +22,7 @@ import {
   warnOfHmac,
   warnOfRisk,
 } from "../warnings.ts";
-import type { RotateFlags } from "./rotate.ts";
+import type { RotateFlags } from "./rotate_flags.ts";
 
 /** A rotation or activation, and all that is printed about it. */
 export interface ReportedRotation extends DeliveredRotation {

@@ -1,5 +1,5 @@
 import { rfc3339 } from "../../core/clock.ts";
-import type { HookFacts } from "./rotation_notices.ts";
+import type { HookFacts } from "./hook_facts.ts";
 
 /** The kinds of notices. */
 export type NoticeType =

@@ -13,6 +13,7 @@ import { tryToWrite } from "../output.ts";
 import { runLine } from "../../system/command_line.ts";
 import { withCallersUmask } from "../../system/umask.ts";
 import { SYSTEM } from "../../system/system.ts";
+import type { HookFacts } from "./hook_facts.ts";
 
 /** Flags for hooks and notices. */
 export interface NoticeFlags extends Receivers {
@@ -179,9 +180,6 @@ export class RotationNotices {
     return installationVariables(this.context.secrets.environment);
   }
 }
-
-/** Facts for a hook, as variables `REKEY_ROTATION_…`: names and times, nothing secret. */
-export type HookFacts = Readonly<Record<string, string | number | null>>;
 
 // Time limit of a hook.
 const LONGEST_MS = 300_000;

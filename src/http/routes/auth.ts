@@ -5,7 +5,7 @@ import { HttpRefusal } from "../problem.ts";
 import { textOf } from "../../jwt/claims.ts";
 import { insufficientScope, missingScopes } from "../guard.ts";
 import { andThen } from "../../core/async.ts";
-import type { RequestHead, ResponseSpec, Route } from "../routes.ts";
+import type { RequestHead, ResponseSpec, Route } from "../route.ts";
 import { encodeText, escapesUtf8 } from "../../core/encoding.ts";
 
 /** Requirements for a token in the query of `/auth`. */

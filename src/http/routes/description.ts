@@ -1,4 +1,4 @@
-import type { Route } from "../routes.ts";
+import type { Route } from "../route.ts";
 
 /** The route of the OpenAPI document, which describes all routes, including itself. */
 export function openapi(routes: () => readonly Route[], version: string): Route {

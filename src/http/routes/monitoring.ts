@@ -1,4 +1,4 @@
-import type { Call, Route } from "../routes.ts";
+import type { Call, Route } from "../route.ts";
 
 export const healthz: Route = {
   method: "GET",

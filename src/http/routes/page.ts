@@ -1,4 +1,4 @@
-import type { Route } from "../routes.ts";
+import type { Route } from "../route.ts";
 
 // Only files of this server, and no way for text to become a script.
 const POLICY = [

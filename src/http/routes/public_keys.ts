@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { andThen, type MaybeAsync } from "../../core/async.ts";
 import type { PublicSet } from "../../secret/public_set.ts";
-import type { Route } from "../routes.ts";
+import type { Route } from "../route.ts";
 
 const JWKS_PATH = "/.well-known/jwks.json";
 

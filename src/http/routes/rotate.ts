@@ -2,7 +2,7 @@ import { textOf } from "../../jwt/claims.ts";
 import { parseDuration } from "../../core/clock.ts";
 import { bearerToken, credentials, requireScope } from "../guard.ts";
 import { readJson } from "../body.ts";
-import type { Route } from "../routes.ts";
+import type { Route } from "../route.ts";
 
 /** A rotation, with a token of `rekey issue --scope admin`. */
 export const rotate: Route = {

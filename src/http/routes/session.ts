@@ -2,7 +2,7 @@ import { rfc3339 } from "../../core/clock.ts";
 import { clientAddress } from "../client_address.ts";
 import { countedAddress } from "../host_names.ts";
 import { readJson } from "../body.ts";
-import type { Route } from "../routes.ts";
+import type { Route } from "../route.ts";
 import { textOf } from "../../jwt/claims.ts";
 import type { JsonObject } from "../../jwt/jws.ts";
 

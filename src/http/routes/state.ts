@@ -1,7 +1,7 @@
 import { parseInstant } from "../../core/clock.ts";
 import { readQuery } from "../query.ts";
 import type { HostOperations } from "../host_operations.ts";
-import type { Route } from "../routes.ts";
+import type { Route } from "../route.ts";
 
 type Status = Awaited<ReturnType<HostOperations["status"]>>;
 

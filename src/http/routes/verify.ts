@@ -1,7 +1,7 @@
 import { refusedVerdict, textOf } from "../../jwt/claims.ts";
 import { challenge, isTokenFault, requireTokenScopes } from "../guard.ts";
 import { readForm, readJson } from "../body.ts";
-import type { Call, Route } from "../routes.ts";
+import type { Call, Route } from "../route.ts";
 
 const SHOWN = ["scope", "client_id", "username", "exp", "iat", "nbf", "sub", "aud", "iss", "jti"];
 

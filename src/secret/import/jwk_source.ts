@@ -4,7 +4,7 @@ import { keyOfJwk } from "./private_key.ts";
 import { type GivenJwk, isForSigning, isJwk, isPrivateJwk, isPublicJwk } from "./private_jwk.ts";
 import { PUBLIC } from "./not_a_secret.ts";
 import { publicIn, publicJwkRefused } from "./public_key.ts";
-import type { Reading } from "./source.ts";
+import type { Reading } from "./reading.ts";
 
 /** A JWK, a set (RFC 7517 §5), or the list in it alone, as some applications have it. */
 export type JwkOrSet = GivenJwk | readonly unknown[];

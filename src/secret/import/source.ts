@@ -1,7 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { RekeyError } from "../../core/errors.ts";
-import type { Algorithm } from "../../core/algorithms.ts";
-import { type Encoding, LONGEST, unreadable } from "./imported.ts";
+import { LONGEST, unreadable } from "./imported.ts";
 import { isJwkSet, type JwkOrSet, jwkReading } from "./jwk_source.ts";
 import { bareJson, jsonOf } from "./json_text.ts";
 import { isEnvFile, recognised } from "./not_a_secret.ts";
@@ -9,20 +8,9 @@ import { refusePublic } from "./public_key.ts";
 import { betweenQuotes, LINE_START, withShortBlanks } from "./plain_text.ts";
 import { isJwk } from "./private_jwk.ts";
 import type { Passphrase } from "./pem_encryption.ts";
-import { keyInBytes, keyInText, type PrivateKey } from "./private_key.ts";
+import { keyInBytes, keyInText } from "./private_key.ts";
 import { parse } from "dotenv";
-
-/** One way to read a secret from the input. */
-export interface Reading {
-  readonly text: string;
-  /** Set when the format determines it: a JWK's key is base64url. */
-  readonly encoding?: Encoding | undefined;
-  readonly alg?: Algorithm | undefined;
-  /** Set when the format names the key. */
-  readonly kid?: string | undefined;
-  /** Set when it is a private key; then nothing else is. */
-  readonly key?: PrivateKey | undefined;
-}
+import type { Reading } from "./reading.ts";
 
 /** All ways to read a secret from the input. */
 export interface Source {

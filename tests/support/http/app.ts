@@ -1,6 +1,7 @@
 import { RekeyError } from "../../../src/core/errors.ts";
 import { makeApp, type Served } from "../../../src/http/app.ts";
-import { makeRoutes, type Services } from "../../../src/http/routes.ts";
+import { makeRoutes } from "../../../src/http/routes.ts";
+import type { Services } from "../../../src/http/route.ts";
 import type { PublicSet } from "../../../src/secret/public_set.ts";
 import { bearing } from "./bearing.ts";
 

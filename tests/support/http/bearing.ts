@@ -1,5 +1,5 @@
 import { bearerToken, credentials } from "../../../src/http/guard.ts";
-import type { Services } from "../../../src/http/routes.ts";
+import type { Services } from "../../../src/http/route.ts";
 
 /** `verifyBearer` of a server that remembers nothing. */
 export function bearing(verify: Services["verify"]): Services["verifyBearer"] {
