@@ -1,5 +1,6 @@
 import { usageError } from "../core/errors.ts";
 import { isStream, readInputText } from "../files/input_files.ts";
+import { codeOf } from "../files/files.ts";
 import { infoOf } from "../system/files.ts";
 import { warnOfExposed } from "./exposed_inputs.ts";
 import type { Output } from "./output.ts";
@@ -21,11 +22,22 @@ export function passphraseIn(path: string, output: Output): string {
  * @throws {RekeyError} `usage` without its name: the secret itself may have been given in place of the file.
  */
 export function mustBeThere(path: string, flag: string): void {
-  if (isStream(path) || infoOf(path) !== undefined) return;
+  if (isStream(path) || !isMissing(path)) return;
   throw usageError(
     `Cannot read the file of ${flag}: it does not exist`,
     "Name the file, and not what is in it, which would be seen by other users",
   );
+}
+
+function isMissing(path: string): boolean {
+  try {
+    return infoOf(path) === undefined;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === undefined) throw error;
+    // No file has such a name. What else keeps it from being looked at is said when it is read.
+    return code === "ENAMETOOLONG";
+  }
 }
 
 /** @throws {RekeyError} `usage` for an empty passphrase. */

@@ -59,7 +59,9 @@ export function explainFiles<T>(path: string, work: () => T): T {
     const [, number] = /^WINDOWS_(\d+)$/.exec(code) ?? [];
     const reason = number === undefined ? REASONS[code] : `Windows reports its error ${number}`;
     if (reason === undefined) throw error;
-    throw new RekeyError("database_unusable", `Cannot use ${path}: ${reason}`, {
+    // No file has a name that is too long: it may be a secret, given in place of its file.
+    const named = code === "ENAMETOOLONG" ? "that file" : path;
+    throw new RekeyError("database_unusable", `Cannot use ${named}: ${reason}`, {
       hint: HINTS[code] ?? CHECK_PERMISSIONS,
       cause: error,
     });

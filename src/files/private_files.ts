@@ -205,11 +205,8 @@ function factsOf(path: string): FileFacts | undefined {
     const info = Deno.statSync(path);
     return info.isFile ? info : undefined;
   } catch (error) {
-    const { NotFound, PermissionDenied, NotADirectory } = Deno.errors;
-    if ([NotFound, PermissionDenied, NotADirectory].some((kind) => error instanceof kind)) {
-      return undefined;
-    }
-    throw error;
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
   }
 }
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { everyNthByBinary } from "../support/commands/in_process.ts";
 import { Box } from "../support/process/box.ts";
+import { initialised } from "../support/process/initialised.ts";
 import { ageFlags, prepared } from "../support/store/backing_up.ts";
 
 /** Words that may be a password, in each place of a line, and what is said in place of them. */
@@ -39,6 +41,9 @@ Deno.test("what may be a password is not repeated, and single letters and known 
   }
 });
 
+// No file has a name of so many characters.
+const LONG = "hunter".repeat(50);
+
 Deno.test("a passphrase or private key in place of its file is not repeated", async () => {
   const { box, backup } = await prepared();
   using _ = box;
@@ -51,11 +56,35 @@ Deno.test("a passphrase or private key in place of its file is not repeated", as
       ["backup", "b.db", "--with-secret", "--passphrase-file", "hunterpass"],
       ["restore", backup, "--force", "--passphrase-file", "hunter/pass"],
       ["restore", backup, "--force", "--identity-file", key],
+      ["backup", "b.db", "--with-secret", "--passphrase-file", LONG],
+      ["restore", backup, "--force", "--identity-file", `folder/${LONG}`],
     ]
   ) {
     const { code, stderr } = await box.run(args);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /Cannot read the file of --\w+-file: it does not exist$/m);
     assert.doesNotMatch(stderr, /hunter/i);
+  }
+});
+
+Deno.test("what is too long for the name of a file is not repeated", async () => {
+  using box = await initialised();
+  const lines = [["import", "--file", LONG], ["backup", "b.db", "--kek-file", LONG]];
+  for (const args of lines) {
+    const { code, stderr } = await box.run(args);
+    assert.notEqual(code, 0);
+    assert.match(stderr, /^error: Cannot use that file: the name is too long$/m);
+    assert.doesNotMatch(stderr, /hunter/);
+  }
+});
+
+Deno.test("a passphrase file that cannot be looked at is no bug of rekey", async () => {
+  using box = await initialised();
+  Deno.symlinkSync("loop", join(box.home, "loop"));
+  for (const path of [join(box.home, "loop"), join(box.home, "loop/file")]) {
+    const args = ["backup", "b.db", "--with-secret", "--passphrase-file", path];
+    const { code, stderr } = await box.run(args);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^error: Cannot use \S+: it is a symbolic link$/m);
   }
 });

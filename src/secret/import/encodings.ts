@@ -6,7 +6,7 @@ import { betweenQuotes, LINE_START, withLineEnds, withoutPadding } from "./plain
 // Keys are found in base64 of base64 of a compressed file, and the like. More is made to be overlooked.
 const MOST_ENCODINGS = 4;
 const MOST_LAYERS = 100;
-// The most that `rekey import` reads: what is compressed may grow to a thousand times its length.
+// In bytes, of what was compressed: it may grow to a thousand times its length, and no key has so many.
 const LONGEST = 65_536;
 
 /**

@@ -74,8 +74,9 @@ function isSshKey(bytes: Uint8Array): boolean {
 const CURVES: Readonly<Record<number, string>> = { 64: "P-256", 96: "P-384", 132: "P-521" };
 
 /**
- * Whether bytes are an uncompressed point (SEC 1 §2.3.3), also without the 04 before its coordinates. Only the curve tells it from a random secret, one in 2²⁵⁶ of
- * which is on it. Every other random value is a compressed point, so that such points cannot be told from secrets.
+ * Whether bytes are an uncompressed point (SEC 1 §2.3.3), also without the 04 before its coordinates. Only the curve
+ * tells it from a random secret, one in 2²⁵⁶ of which is on it. Every other random value is a compressed point, so that
+ * such points cannot be told from secrets.
  */
 function isPoint(bytes: Uint8Array): boolean {
   const both = bytes.length % 2 === 1 && bytes[0] === 4 ? bytes.subarray(1) : bytes;

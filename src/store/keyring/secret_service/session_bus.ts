@@ -92,7 +92,8 @@ function unescaped(value: string): string {
   return value.replace(/%([0-9a-fA-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
 }
 
-function unsafe(why: string): RekeyError {
+/** The error for a session bus that is not this user's. */
+export function unsafe(why: string): RekeyError {
   return new RekeyError("keyring_failed", `Cannot use the keyring: ${why}`, {
     hint: "Run the command in a session of this user, or use --store database",
   });
