@@ -3,6 +3,7 @@ import { Etcd, Fleet, must } from "../support/cluster/etcd.ts";
 import type { Box } from "../support/process/box.ts";
 import { Running } from "../support/process/running.ts";
 import { until } from "../support/timing/pause.ts";
+import { took } from "../support/timing/took.ts";
 
 // Says where its file is, and waits.
 const READER = [
@@ -13,6 +14,21 @@ const READER = [
 
 const kidsIn = (path: string): string[] =>
   JSON.parse(Deno.readTextFileSync(path)).keys.map(({ kid }: { kid: string }) => kid);
+
+// A command waits for the file for three seconds at most (docs/exec.md); a machine may stand still for longer.
+const WAITS_MS = 3_000;
+
+/** Runs a command that ends keys in a file: those of the versions that `stays` does not name. */
+async function endedAtOnce(
+  path: string,
+  work: () => Promise<unknown>,
+  stays: readonly string[] = [],
+): Promise<void> {
+  const ended = kidsIn(path).filter((kid) => !stays.includes(kid));
+  const waited = await took(work);
+  const left = kidsIn(path).filter((kid) => ended.includes(kid));
+  if (waited < WAITS_MS) assert.deepEqual(left, []);
+}
 
 Deno.test("files of exec --keys-file on each machine of a fleet follow", async (t) => {
   await using etcd = await Etcd.start(1);
@@ -25,7 +41,6 @@ Deno.test("files of exec --keys-file on each machine of a fleet follow", async (
   const all = (...kids: string[]) =>
     until(() => paths.every((path) => kidsIn(path).join() === kids.join()), {
       otherwise: () => JSON.stringify([kids, paths.map(kidsIn)]),
-      within: 15_000,
     });
   const first = await kidOf(one);
   await all(first);
@@ -46,11 +61,9 @@ Deno.test("files of exec --keys-file on each machine of a fleet follow", async (
   });
 
   await t.step("a revocation and an incident, at once on the machine that makes them", async () => {
-    await must(two, "revoke");
-    assert.deepEqual(kidsIn(paths[1]!), [await kidOf(two)]);
+    await endedAtOnce(paths[1]!, () => must(two, "revoke"), [await kidOf(two)]);
     await all(await kidOf(two));
-    await must(one, "rotate", "--force");
-    assert.deepEqual(kidsIn(paths[0]!), [await kidOf(one)]);
+    await endedAtOnce(paths[0]!, () => must(one, "rotate", "--force"));
     await all(await kidOf(one));
   });
 });
