@@ -6,14 +6,22 @@ import { sql } from "../support/store/sql.ts";
 import { pause, until } from "../support/timing/pause.ts";
 
 const STALENESS_MS = 2_000;
+/** Where what is looked at is not its end: a machine may stand still for seconds. */
+const LONG_MS = 30_000;
 
 /** A fleet whose machines all serve. */
 class Served implements AsyncDisposable {
   private constructor(readonly fleet: Fleet, readonly servers: Serving[]) {}
 
-  static async start(etcd: Etcd, count: number, prefix: string): Promise<Served> {
+  /** @param staleness for how long they go on without etcd, in milliseconds. */
+  static async start(
+    etcd: Etcd,
+    count: number,
+    prefix: string,
+    staleness = LONG_MS,
+  ): Promise<Served> {
     const fleet = await Fleet.start(etcd, count, prefix);
-    const flags = ["--workers", "1", "--max-staleness", `${STALENESS_MS / 1000}s`];
+    const flags = ["--workers", "1", "--max-staleness", `${staleness / 1000}s`];
     const starting = fleet.machines.map((box) => Serving.start(box, flags));
     return new Served(fleet, await Promise.all(starting));
   }
@@ -114,17 +122,18 @@ Deno.test("servers of a fleet", async (t) => {
   );
 
   await t.step("a server that does not confirm is named, and the exit status says so", async () => {
-    await using served = await Served.start(etcd, 2, "silent");
+    await using served = await Served.start(etcd, 2, "silent", 10_000);
     const token = await served.machines[0]!.token();
     await served.until(token, 204);
     const [, silent] = served.servers as [Serving, Serving];
     silent.process.kill("SIGSTOP");
-    const rotated = await served.machines[0]!.run(["rotate", "--force", "--wait", "1s", "--json"]);
+    // Enough for the other one, and less than what the silent one accepted is waited for.
+    const rotated = await served.machines[0]!.run(["rotate", "--force", "--wait", "5s", "--json"]);
     assert.equal(rotated.code, 5, rotated.stderr);
     assert.equal(JSON.parse(rotated.stdout).unconfirmed.length, 1);
     assert.match(rotated.stderr, /has not confirmed/);
     // Its lease ends, and with it what it would have accepted.
-    const later = await must(served.machines[0]!, "revoke", "--wait", "20s");
+    const later = await must(served.machines[0]!, "revoke", "--wait", "60s");
     assert.deepEqual(later.unconfirmed, []);
     silent.process.kill("SIGCONT");
     assert.notEqual(await silent.auth(token), 204);
@@ -134,17 +143,19 @@ Deno.test("servers of a fleet", async (t) => {
   await t.step(
     "cut off, they accept nothing after the time that was named, and say so",
     async () => {
-      await using served = await Served.start(etcd, 2, "stale");
+      await using served = await Served.start(etcd, 2, "stale", STALENESS_MS);
       const token = await served.machines[0]!.token();
       await served.until(token, 204);
       etcd.signal("SIGSTOP");
       const since = performance.now();
-      let last = 0;
+      let [last, first] = [0, Infinity];
       for (const end = since + STALENESS_MS + 2_500; performance.now() < end; await pause(20)) {
         const began = performance.now();
         if ((await served.all(token)).includes(204)) last = began - since;
+        first = Math.min(first, performance.now() - since);
       }
-      assert.ok(last > 0, "at first they go on");
+      // Unless the machine stood still just then.
+      if (first < STALENESS_MS / 2) assert.ok(last > 0, "at first they go on");
       // The last answer of etcd may have been under way when it was stopped.
       assert.ok(last < STALENESS_MS + 200, `accepted ${last} ms after etcd was last heard of`);
       assert.deepEqual(await served.all(token), [503, 503]);
