@@ -134,7 +134,8 @@ Deno.test("programs of other machines", async (t) => {
     const [verifier] = it.verifiers;
     const old = await one.token();
     await verifier!.stop();
-    const rotated = await one.run(["rotate", "--force", "--wait", "4s", "--json"]);
+    // Enough for the server that follows.
+    const rotated = await one.run(["rotate", "--force", "--wait", "8s", "--json"]);
     assert.equal(rotated.code, 5, rotated.stderr);
     const { unconfirmed } = JSON.parse(rotated.stdout);
     assert.deepEqual(unconfirmed.map((member: { deliveries: unknown }) => member.deliveries), [

@@ -53,14 +53,17 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
   let fleets = 0;
   const during = async (work: () => Promise<void>, refusals: boolean) => {
     using fleet = await Fleet.start(etcd, 3, `faults${fleets++}`);
+    const term = await etcd.term();
     const rotations = new Rotations(fleet.machines);
     try {
-      await pause(500);
+      await until(() => rotations.made.length > 0);
       await work();
       await pause(500);
     } finally {
       await rotations.stop();
     }
+    // A leader that stood still for a second is replaced, whoever fails beside it.
+    const isElected = await etcd.term() !== term;
     const { version, kid } = await agree(fleet.machines);
     // The last one that was answered is the current one, unless a refused one came after it and was made.
     const last = rotations.made.at(-1)!;
@@ -68,7 +71,7 @@ Deno.test("an etcd of three members that fail while secrets are rotated", async 
     const numbers = rotations.made.map((one) => one.version);
     assert.equal(new Set(numbers).size, numbers.length, "no number was given twice");
     for (const { code, error } of rotations.refused) {
-      assert.ok(refusals, `refused: ${error}`);
+      assert.ok(refusals || isElected, `refused: ${error}`);
       assert.equal(`${code} ${error}`, "4 etcd_unavailable");
     }
   };

@@ -138,6 +138,13 @@ export class Etcd implements AsyncDisposable {
     return this.members.find(({ url }) => line?.startsWith(`${url},`))!;
   }
 
+  /** How many elections there have been: another number after another leader. */
+  async term(): Promise<number> {
+    // `endpoint, id, version, size, leads, learns, term, …`, of each member that answers.
+    const lines = (await this.ctl("endpoint", "status")).trim().split("\n");
+    return Math.max(...lines.map((line) => Number(line.split(", ")[6])));
+  }
+
   /** Ends a member at once, as a power cut does. */
   async kill(member: EtcdMember): Promise<void> {
     member.process.kill("SIGKILL");
