@@ -39,13 +39,18 @@ Deno.test({ name: "RabbitMQ follows rotations", ignore }, async (t) => {
     },
   );
   await t.step("a key is among no process's arguments; its own tool prints it", async () => {
-    const stop = watchCommandLines();
-    await succeeds(box, "rotate", "--force", "--alg", "HS512");
-    stop();
-    const [key] = rabbit.keys();
-    const lines = [...seenCommandLines()];
-    assert.ok(lines.some((line) => line.includes("signing_keys")));
-    assert.ok(!lines.some((line) => line.includes(key!)));
+    const keys: string[] = [];
+    const seen = (text: string) => [...seenCommandLines()].some((line) => line.includes(text));
+    // While a machine stands still, no one looks.
+    for (let tries = 0; tries === 0 || !seen("signing_keys"); tries++) {
+      assert.ok(tries < 5, "its tool was not seen");
+      const stop = watchCommandLines();
+      await succeeds(box, "rotate", "--force", "--alg", "HS512");
+      stop();
+      keys.push(...rabbit.keys());
+    }
+    for (const key of keys) assert.ok(!seen(key));
+    const key = keys.at(-1);
     assert.ok((await rabbit.prints("environment")).includes(key!));
   });
   await t.step("an old token is refused at once", async () => {

@@ -196,8 +196,11 @@ export function guardTests(kind: GuardKind): void {
     await using site = await GuardedSite.open(kind);
     const old = await site.box.token();
     const { kid } = await site.box.json("status");
+    const end = Date.now() + 5_000;
     await site.rekey("rotate", "--force", "--grace", "5s");
-    assert.equal(await site.ask(old), 200);
+    const answer = await site.ask(old);
+    // Else the machine has stood still, and the window may be over.
+    if (Date.now() < end) assert.equal(answer, 200);
     await using _watch = watching(site.box);
     await until(async () => await site.ask(old) === 401);
     assert.equal(await site.ask(await site.box.token()), 200);

@@ -1,4 +1,5 @@
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { HANG_MS } from "../timing/pause.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 
@@ -42,12 +43,13 @@ export class Browsing implements AsyncDisposable {
     const { scheme: colorScheme = "light", width = 1280, height = 800, trusting = false } = look;
     // A root user's Chromium refuses to start with its sandbox.
     const args = ["--no-sandbox", "--disable-gpu"];
-    started ??= chromium.launch({ executablePath: CHROMIUM, args });
+    started ??= chromium.launch({ executablePath: CHROMIUM, args, timeout: HANG_MS });
     const context = await (await started).newContext({
       colorScheme,
       viewport: { width, height },
       ignoreHTTPSErrors: trusting,
     });
+    context.setDefaultTimeout(HANG_MS);
     const browsing = new Browsing(context, await context.newPage());
     await browsing.#listen(new URL(url).origin);
     await browsing.page.goto(url);
