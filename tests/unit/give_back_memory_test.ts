@@ -1,8 +1,11 @@
+import assert from "node:assert/strict";
 import { SYSTEM } from "../../src/system/system.ts";
 
 Deno.test("memory that cannot be given back ends no command", () => {
   const { dlopen } = Deno;
+  let isTried = false;
   Deno.dlopen = () => {
+    isTried = true;
     throw new Error("No C library");
   };
   try {
@@ -10,4 +13,5 @@ Deno.test("memory that cannot be given back ends no command", () => {
   } finally {
     Deno.dlopen = dlopen;
   }
+  assert.ok(isTried, "the C library was asked for");
 });

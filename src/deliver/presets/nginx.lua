@@ -223,9 +223,14 @@ local function is_acceptable(claims, options)
   return false
 end
 
--- With all digits: Lua itself writes 14, and two users with longer numbers would have the same text.
+-- With as many digits as tell it from all others: Lua itself writes 14, and two users would have the same text.
 local function digits_of(number)
-  return string.format(number % 1 == 0 and "%.0f" or "%.17g", number)
+  if number % 1 == 0 then return string.format("%.0f", number) end
+  for digits = 15, 16 do
+    local text = string.format("%." .. digits .. "g", number)
+    if tonumber(text) == number then return text end
+  end
+  return string.format("%.17g", number)
 end
 
 -- As rekey's own /auth writes it: all but visible ASCII, and the percent sign, is percent-encoded.
