@@ -24,6 +24,17 @@ export function* logParts(sql: Sql): Generator<LogPart> {
   }
 }
 
+/**
+ * The whole log like {@linkcode logParts}, for an export: its newest row about a pruning names the gaps that are in it.
+ *
+ * @throws {RekeyError} `busy` at the end when rows were pruned meanwhile: some of them are in it, and others are not.
+ */
+export function* exportedParts(sql: Sql): Generator<LogPart> {
+  const pruned = newestPrune(sql);
+  yield* logParts(sql);
+  if (newestPrune(sql) !== pruned) throw prunedMeanwhile();
+}
+
 function newestPrune(sql: Sql): unknown {
   return sql.prepare("SELECT max(seq) AS seq FROM rekey_audit WHERE event = ?")
     .get(EVENTS.pruned)?.seq;

@@ -22,6 +22,7 @@ import { rfc3339 } from "../core/clock.ts";
 import { RekeyError, usageError } from "../core/errors.ts";
 import { isAutomaticName } from "../secret/automatic_copy.ts";
 import type { SecretManager } from "../secret/manager.ts";
+import { ofSameVersions, versionsMark } from "../secret/same_versions.ts";
 import { exclusively } from "../store/sqlite/turn.ts";
 import { type Contents, type Readers, sealEnvelope } from "./envelope.ts";
 
@@ -114,7 +115,6 @@ export async function backUp(
   readers: Readers | undefined,
 ): Promise<{ info: BackupInfo; location: Location }> {
   const { installation } = await secrets.open();
-  const { app } = secrets.environment;
   refuseExisting(path);
   if (isAutomaticName(path)) {
     throw usageError(
@@ -124,18 +124,43 @@ export async function backUp(
   }
   // Under the lock, so that the copy and its values are of the same versions.
   return await exclusively(installation.lockPath, async () => {
-    const secret = readers && await sealEnvelope(await contents(secrets, installation), readers);
-    const made_at = rfc3339(installation.now());
-    const database = installation.database.path;
-    const info: BackupInfo = { app: app.name, kind: "manual", made_at, database, secret };
-    const audit = await installation.audit();
-    installation.id();
-    const copy = (partial: string) => installation.database.copyTo(partial);
-    const row = { event: EVENTS.backedUp, reason: secret ? "with the secret" : undefined };
-    const log = () => installation.database.transaction(() => audit.append(row));
-    await writeBackup(path, info, false, copy, log);
-    return { info, location: (await secrets.open()).version.location };
+    const made = await ofSameVersions(
+      () => versionsMark(installation),
+      () => madeNow(secrets, installation, path, readers),
+      (made) => made !== undefined,
+    );
+    if (made !== undefined) {
+      return { info: made, location: (await secrets.open()).version.location };
+    }
+    throw new RekeyError("busy", "Cannot back up: other machines rotate the secret all the time", {
+      hint: "Run the command again",
+    });
   });
+}
+
+/** Makes a backup. @returns `undefined` when its values are not of the versions in it: then it was not made. */
+async function madeNow(
+  secrets: SecretManager,
+  installation: Installation,
+  path: string,
+  readers: Readers | undefined,
+): Promise<BackupInfo | undefined> {
+  const mark = versionsMark(installation);
+  const secret = readers && await sealEnvelope(await contents(secrets, installation), readers);
+  const made_at = rfc3339(installation.now());
+  const { database } = installation;
+  const app = secrets.environment.app.name;
+  const info: BackupInfo = { app, kind: "manual", made_at, database: database.path, secret };
+  const audit = await installation.audit();
+  installation.id();
+  // What another machine has changed is followed without the lock.
+  const copy = async (partial: string) => {
+    await database.copyTo(partial);
+    return secret === undefined || versionsMark(installation) === mark;
+  };
+  const row = { event: EVENTS.backedUp, reason: secret ? "with the secret" : undefined };
+  const log = () => database.transaction(() => audit.append(row));
+  return await writeBackup(path, info, false, copy, log) ? info : undefined;
 }
 
 async function contents(secrets: SecretManager, installation: Installation): Promise<Contents> {

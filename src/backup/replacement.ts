@@ -56,11 +56,10 @@ const MACHINE_TABLES: readonly string[] = [...OF_THIS_MACHINE, "rekey_exec"];
  * A fleet numbers its versions: this machine's own are dropped then.
  */
 export function carryOver(
-  live: Installation | undefined,
+  live: Installation,
   staged: Installation,
   { secretFrom, log }: Usable,
 ): void {
-  if (live === undefined) return;
   const { versions, database } = staged;
   database.transaction(() => {
     if (secretFrom !== "etcd") takeVersions(live, staged);
@@ -104,17 +103,16 @@ function takeVersions(live: Installation, staged: Installation): void {
  * Replaces rekey's rows in the live database with those of the staged backup and writes an audit row, in one transaction.
  * Tables of an application stay; the audit log stays if the backup is an older copy of the same database.
  *
- * @param log what becomes of the backup's log.
  * @returns paths of files that stay, of deliveries that the backup does not have, or has with other settings.
  */
 export async function replaceRows(
   live: Installation,
   staged: Installation,
   reason: string,
-  log: LogFate,
+  usable: Usable,
 ): Promise<string[]> {
   const { database, sealed, meta } = live;
-  const same = sameInstallation(staged, live) && !isReplaced(log);
+  const same = sameInstallation(staged, live) && !isReplaced(usable.log);
   // Both have the same audit key; the staged copy has it under an available KEK.
   const { actor, clock } = live.environment;
   const key = await staged.auditKey.read();
@@ -124,6 +122,8 @@ export async function replaceRows(
     const deliveries = new Deliveries(database);
     const delivered = readable(deliveries);
     const before = deliveries.texts();
+    // Again: sessions may have ended, and users been removed, since it was done. That needs no lock.
+    carryOver(live, staged, usable);
     takeTables(database, staged.database, same);
     const forgotten = deliveries.forgetStates(before);
     sealed.takeAll(staged.database);

@@ -17,7 +17,7 @@ import { freeName, keepAside } from "../files/files.ts";
 import { makePrivateFile, moveIntoPlace } from "../files/private_files.ts";
 import type { Version } from "../store/sqlite/versions.ts";
 import { type Contents, openEnvelope, type Openers } from "./envelope.ts";
-import { type LogFate, originalOf, sameInstallation } from "./keys.ts";
+import { originalOf, sameInstallation } from "./keys.ts";
 import { carryOver, isReplaced, noKeyring, replaceRows, settle } from "./replacement.ts";
 import { makeUsable, type Usable, type UsableOptions } from "./usable.ts";
 import { readBackupInfo, withStagedCopy } from "./backup.ts";
@@ -124,14 +124,14 @@ async function replaceBy(
   if (original !== undefined) copy.borrow(original);
   const clone = await isClone(environment, info, copy);
   const usable = await makeUsable(copy, live, { ...options, clone });
-  carryOver(live, copy, usable);
+  if (live !== undefined) carryOver(live, copy, usable);
   // Asked again: once a clone is usable, it is no copy of the existing database any more.
   const going = originalOf(copy, live);
   // A secret that is still to be made takes the place of the restored one.
   const isRevival = live !== undefined && usable.secretFrom !== "new";
   const revived = isRevival ? revivedOver(live, copy.versions.current()) : undefined;
   const copiedTo = isReplaced(usable.log) ? await keepLog(going, stage) : undefined;
-  const placed = await putInPlace(environment, copy, live, info, usable.log);
+  const placed = await putInPlace(environment, copy, live, info, usable);
   const isUnchecked = live === undefined && !clone && usable.secretFrom !== "etcd";
   return { usable, placed, copiedTo, revived, isUnchecked };
 }
@@ -243,12 +243,14 @@ async function putInPlace(
   staged: Installation,
   live: Installation | undefined,
   { kind, made_at }: BackupInfo,
-  log: LogFate,
+  usable: Usable,
 ): Promise<Placed> {
-  const lost = log === "lost" ? "; the KEK was lost, and with it the key of the log before" : "";
+  const lost = usable.log === "lost"
+    ? "; the KEK was lost, and with it the key of the log before"
+    : "";
   const reason = `${kind} backup of ${made_at}${lost}`;
   if (live !== undefined) {
-    return { movedTo: undefined, leftFiles: await replaceRows(live, staged, reason, log) };
+    return { movedTo: undefined, leftFiles: await replaceRows(live, staged, reason, usable) };
   }
   const audit = await staged.audit();
   staged.database.transaction(() => audit.append({ event: EVENTS.restored, reason }));

@@ -127,6 +127,21 @@ export async function untilFollowed(
   }
 }
 
+/**
+ * The running servers, once all of them have followed a change.
+ *
+ * @param waitMs how long that is waited for, in milliseconds.
+ * @throws {RekeyError} an `etcd_…` code.
+ */
+export async function listedOnceFollowed(
+  installation: Installation,
+  change: number,
+  waitMs: number,
+): Promise<Member[]> {
+  await untilFollowed(installation, change, waitMs);
+  return await listMembers(installation);
+}
+
 /** Whether a server has followed a change, and so have the programs that its machine delivers to. */
 function hasFollowed({ change, deliveries }: Member, wanted: number): boolean {
   return change >= wanted && (deliveries?.behind ?? 0) === 0;
@@ -144,7 +159,7 @@ async function behindOf(installation: Installation, change: number) {
 
 /** State of the fleet, for `status` and `doctor`. */
 export interface FleetHealth {
-  /** The last change that this machine has followed. */
+  /** The last change that this machine had followed when the servers were listed. */
   readonly change: number;
   /** Running servers. */
   readonly servers: readonly Member[];
@@ -155,11 +170,13 @@ export interface FleetHealth {
 /** Reads the list of servers and the status of each etcd member. @throws {RekeyError} an `etcd_…` code. */
 export async function fleetHealth(installation: Installation): Promise<FleetHealth> {
   const { client } = await installation.shared();
+  // First: another process may follow a later change meanwhile, which the listed servers have not seen.
+  const change = knownFleet(installation.meta)?.change ?? 0;
   const [servers, etcd] = await Promise.all([listMembers(installation), client.status()]);
-  return { change: knownFleet(installation.meta)?.change ?? 0, servers, etcd };
+  return { change, servers, etcd };
 }
 
 /** Servers that have not followed the last change, or whose deliveries have not. */
-export function lagging({ change, servers }: FleetHealth): Member[] {
+export function lagging({ change, servers }: Omit<FleetHealth, "etcd">): Member[] {
   return servers.filter((server) => !hasFollowed(server, change));
 }

@@ -82,7 +82,8 @@ export async function deliver(delivery: Delivery, round: DeliveryRound): Promise
     const remark = await work.run();
     return done(round.checkOnly ? delivery.state : await work.succeeded(), true, remark);
   } catch (error) {
-    if (round.signal.aborted) return done({ ...delivery.state, failure: STOPPED }, true);
+    const isStopped = round.signal.aborted || round.isOver();
+    if (isStopped) return done({ ...delivery.state, failure: STOPPED }, true);
     return done(await work.failed(asRefusalOrBug(error).message), true);
   }
 }

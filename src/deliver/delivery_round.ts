@@ -29,6 +29,8 @@ export interface DeliveryRound {
   readonly silent: readonly string[];
   /** Aborts when the keys are no longer the ones to deliver: an incident waits for the end of this. */
   readonly signal: AbortSignal;
+  /** Whether that is so now: it may have kept a value from being read before the signal tells. */
+  isOver(): boolean;
 }
 
 /** The failure of a delivery that was stopped. It is not recorded: the next sync goes on. */

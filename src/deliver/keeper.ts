@@ -81,7 +81,9 @@ export class DeliveryKeeper {
     if (!isAsked || progress.some(({ isUpToDate }) => !isUpToDate)) return;
     const kids = kidsOfAll(progress);
     if (kids === this.#known.kids) return;
-    this.#known = { kids, keys: await keysVerifyingNow(this.secrets) };
+    const keys = await keysVerifyingNow(this.secrets);
+    // After a rotation meanwhile they are the keys of later versions: programs hold those that are known.
+    if (kidsOfAll(await progressOf(installation)) === kids) this.#known = { kids, keys };
   }
 }
 

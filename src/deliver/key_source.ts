@@ -1,6 +1,6 @@
 import { asRefusal, RekeyError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
-import { inGrace } from "../secret/grace.ts";
+import { inGrace, isOpenAt } from "../secret/grace.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import { notInitialised } from "../secret/view.ts";
 import type { Installation } from "../store/installation.ts";
@@ -39,14 +39,28 @@ export class KeySource {
 
   constructor(private readonly secrets: SecretManager, private readonly pending?: PendingKey) {}
 
-  /** A set of versions with their values. @throws {RekeyError} with exit status 4 when a value cannot be read. */
+  /**
+   * A set of versions with their values, without those whose grace windows end meanwhile.
+   *
+   * @throws {RekeyError} with exit status 4 when a value cannot be read.
+   */
   async keysOf({ current, prepared, previous }: VersionSet<Version>): Promise<DeliveredKeys> {
     const [now, next, ...before] = await Promise.all([
       this.#key(current),
       prepared && this.#key(prepared),
-      ...previous.map((row) => this.#key(row)),
+      ...previous.map((row) => this.#keyInGrace(row)),
     ]);
     return { current: now, prepared: next, previous: before.filter((key) => key !== undefined) };
+  }
+
+  async #keyInGrace(row: Version): Promise<DeliveredKey | undefined> {
+    try {
+      return await this.#key(row);
+    } catch (error) {
+      const { installation } = await this.secrets.open();
+      if (isOpenAt(row, installation.now())) throw error;
+      return undefined;
+    }
   }
 
   async #key(row: Version): Promise<DeliveredKey> {

@@ -59,13 +59,14 @@ export async function sync(
   const round = roundOf(secrets, installation, options);
   if (pending === undefined && options.names === undefined && !checkOnly) synced.add(secrets);
   const concerned = pending === undefined ? deliveries : deliveries.filter(holdsMany);
-  return await abortedWhen(() => isOverWith(installation, round.versions), (over) => {
+  const isOver = () => isOverWith(installation, round.versions);
+  return await abortedWhen(isOver, (over) => {
     const signal = AbortSignal.any([over, ...options.signal === undefined ? [] : [options.signal]]);
     return Promise.all(
       concerned.map((delivery) =>
         onlyBegun && !isBegun(delivery)
           ? notDone(delivery, round.versions, "it was never delivered on this machine")
-          : deliver(delivery, { ...round, signal })
+          : deliver(delivery, { ...round, signal, isOver })
       ),
     );
   });
@@ -76,7 +77,7 @@ function roundOf(
   secrets: SecretManager,
   installation: Installation,
   options: SyncOptions,
-): Omit<DeliveryRound, "signal"> {
+): Omit<DeliveryRound, "signal" | "isOver"> {
   const { pending, before = [], force = false, checkOnly = false, silent = [] } = options;
   return {
     versions: versionsNow(installation, pending),
@@ -187,8 +188,27 @@ export interface DeliveryProgress {
   readonly behindSince: number | null;
 }
 
-/** How far deliveries have come, as far as rows and files show. Reads no value, and asks no program. */
+// A delivery that is under way changes rows and files a few times.
+const MOST_LOOKS = 10;
+
+/**
+ * How far deliveries have come, as far as rows and files show. Reads no value, and asks no program. What another process
+ * delivers meanwhile is looked at again: its new file does not fit the old row.
+ */
 export async function progressOf(
+  installation: Installation,
+  names?: readonly string[],
+): Promise<DeliveryProgress[]> {
+  const { database } = installation;
+  for (let looks = 1;; looks++) {
+    const change = database.change();
+    const progress = await progressNow(installation, names);
+    const isBehind = progress.some(({ isUpToDate }) => !isUpToDate);
+    if (!isBehind || looks === MOST_LOOKS || change === database.change()) return progress;
+  }
+}
+
+async function progressNow(
   installation: Installation,
   names?: readonly string[],
 ): Promise<DeliveryProgress[]> {
@@ -232,6 +252,11 @@ export async function keysVerifyingNow(secrets: SecretManager): Promise<Delivere
   }
 }
 
+/** Path of the lock of deliveries. */
+export function deliveryLockPath({ database: { path } }: Installation): string {
+  return `${path}.deliveries.lock`;
+}
+
 /**
  * Takes the lock of deliveries until it is disposed of: one process at a time writes files and reloads programs.
  *
@@ -239,14 +264,14 @@ export async function keysVerifyingNow(secrets: SecretManager): Promise<Delivere
  * @throws {RekeyError} `busy` when it is not free in time.
  */
 export async function deliveryLock(
-  { database: { path } }: Installation,
+  installation: Installation,
   waitMs: number,
 ): Promise<Disposable> {
   try {
     // Not SQLite's own waiting, which blocks a server's thread.
     return await retryWhileBusy(
       waitMs,
-      () => Promise.resolve(takeLock(`${path}.deliveries.lock`, 0)),
+      () => Promise.resolve(takeLock(deliveryLockPath(installation), 0)),
     );
   } catch (error) {
     if (!isRekeyError(error, "busy")) throw error;

@@ -51,8 +51,12 @@ export class Trial {
  * @throws {RekeyError} `usage` when it is for others only because no encoding was given; else what its delivery would fail
  * with.
  */
-export async function mustHoldKeys({ versions }: Installation, delivery: Delivery): Promise<void> {
-  const next = [versions.current(), versions.prepared()].filter((row) => row !== undefined);
+export async function mustHoldKeys(
+  { database, versions }: Installation,
+  delivery: Delivery,
+): Promise<void> {
+  const next = database.snapshot(() => [versions.current(), versions.prepared()])
+    .filter((row) => row !== undefined);
   const known = next.find(({ alg }) => delivery.preset.algorithms.includes(alg));
   if (known === undefined && !next.some(({ alg }) => isHmac(alg))) refuseAssumed(delivery);
   const { alg, key_form } = known ?? firstUse(delivery);

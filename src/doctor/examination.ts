@@ -1,4 +1,6 @@
-import { asRefusal } from "../core/errors.ts";
+import { asRefusal, isRekeyError } from "../core/errors.ts";
+import { ofSameVersions, versionsMark } from "../secret/same_versions.ts";
+import type { Installation } from "../store/installation.ts";
 import { databaseCheck, openAsFound, refused } from "./checks/database.ts";
 import { executableCheck } from "./checks/executable.ts";
 import { filesCheck } from "./checks/files.ts";
@@ -45,7 +47,7 @@ export async function examine(context: DoctorContext): Promise<Section[]> {
   const files = filesCheck(context);
   const found = damaged.length === 0 ? files : [...damaged, ...files ?? []];
   const sections: Section[] = [{ name: "files", findings: found }];
-  const { installation, findings } = openAsFound(context);
+  const { installation, findings, log } = openAsFound(context);
   if (installation === undefined) {
     const [first, ...others] = CHECKS.map(([name]) => ({ name, findings: undefined }));
     return [...sections, { ...first!, findings }, ...others];
@@ -53,7 +55,7 @@ export async function examine(context: DoctorContext): Promise<Section[]> {
   let sealed = false;
   try {
     for (const [name, check] of CHECKS) {
-      const findings = await examined(check, { ...context, installation });
+      const findings = await examined(check, { ...context, installation, log });
       const isBlind = sealed && NEEDS_KEK.includes(name) && findings?.length === 0;
       const isStopped = isKnown(findings, sections);
       sections.push({ name, findings: isBlind || isStopped ? undefined : findings });
@@ -88,12 +90,35 @@ export async function examineCheaply(context: OpenDoctorContext): Promise<Findin
   return distinct(results.flatMap(listed));
 }
 
-// Some damage to the database shows only when rows are read.
+// What seems wrong may be a rotation that was made during the look.
 async function examined(check: Check, context: OpenDoctorContext): Promise<CheckResult> {
+  const { installation } = context;
+  return await ofSameVersions(
+    () => markOf(installation),
+    () => checked(check, context),
+    (findings) => listed(findings).length === 0,
+  );
+}
+
+// Some damage to the database shows only when rows are read.
+async function checked(check: Check, context: OpenDoctorContext): Promise<CheckResult> {
   try {
     return await check(context);
   } catch (error) {
+    // Without a version it was destroyed during the look.
+    if (!isRekeyError(error) && markOf(context.installation) === NO_VERSIONS) return undefined;
     return [refused(context, asRefusal(error))];
+  }
+}
+
+const NO_VERSIONS = JSON.stringify([null, null, []]);
+
+// The checks say what is wrong with a database that cannot be read.
+function markOf(installation: Installation): string {
+  try {
+    return versionsMark(installation);
+  } catch (error) {
+    return asRefusal(error).code;
   }
 }
 

@@ -134,6 +134,8 @@ export interface DoctorContext {
 /** The context with the database opened as found. */
 export interface OpenDoctorContext extends DoctorContext {
   readonly installation: Installation;
+  /** Size in bytes of the write-ahead log before it was opened, if no program had it open; default: 0. */
+  readonly log?: number | undefined;
 }
 
 /** A rotation for scripts that keeps sessions valid for an hour. */

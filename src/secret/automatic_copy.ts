@@ -64,13 +64,16 @@ const DAMAGED = "In an incident rotate without a copy: --no-backup; " +
 function fill(path: string, { database, meta }: Installation): void {
   const copy = Database.create(path, NEW_SCHEMA);
   try {
-    copy.transaction(() => {
-      for (const table of COPIED_TABLES) takeRows(copy, database, table);
-      for (const key of COPIED_META) {
-        const value = meta.get(key);
-        if (value !== undefined) new Meta(copy).set(key, value);
-      }
-    });
+    // As of one moment: what another machine has changed may be followed without the lock.
+    database.snapshot(() =>
+      copy.transaction(() => {
+        for (const table of COPIED_TABLES) takeRows(copy, database, table);
+        for (const key of COPIED_META) {
+          const value = meta.get(key);
+          if (value !== undefined) new Meta(copy).set(key, value);
+        }
+      })
+    );
   } finally {
     copy.close();
   }

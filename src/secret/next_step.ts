@@ -27,8 +27,12 @@ export interface NextStep {
  */
 export function nextStep(
   installation: Installation,
-  { maxAgeMs, standbyMs }: StandbyTimes,
+  times: StandbyTimes,
 ): NextStep {
+  return installation.database.snapshot(() => stepOf(installation, times));
+}
+
+function stepOf(installation: Installation, { maxAgeMs, standbyMs }: StandbyTimes): NextStep {
   const { versions } = installation;
   const now = installation.now();
   const prepared = versions.prepared();

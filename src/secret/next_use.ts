@@ -36,6 +36,12 @@ export function nextUse(
   wanted: NewSecret,
   imported?: Secret,
 ): Use {
+  const use = () => useOf(before, wanted, imported);
+  // Algorithm and shape are of one version.
+  return before === undefined ? use() : before.database.snapshot(use);
+}
+
+function useOf(before: Installation | undefined, wanted: NewSecret, imported?: Secret): Use {
   const pair = imported?.pair;
   const alg = wanted.alg ?? usualFor(imported, before?.algorithm ?? "HS512");
   mustSuit(alg, imported);

@@ -49,6 +49,8 @@ export async function retrieve(
     if (now !== undefined && now.state !== "retired" && elsewhere) {
       return await retrieve(installation, now, note);
     }
+    // It ended while it was read: that its value is gone is no fault of the store, and none for the log.
+    if (refused && elsewhere) throw outcome;
   }
   notes.forEach(note);
   if (refused) throw outcome;

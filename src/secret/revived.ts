@@ -19,6 +19,11 @@ export function revivedOver(live: Installation, target: Version | undefined): Re
 
 /** The current version, if the last rotation in the log was to a later one: a restoration has brought it back since. */
 export function revivedIn(installation: Installation): Revived | undefined {
+  // A rotation that commits between the looks is in the log, and its version is not the current one yet.
+  return installation.database.snapshot(() => lookForRevived(installation));
+}
+
+function lookForRevived(installation: Installation): Revived | undefined {
   const { database, versions } = installation;
   const version = versions.current();
   const [last] = listAudit(database, 1, { is: EVENTS.rotationCompleted });

@@ -1,5 +1,5 @@
 import { deliveriesBehind, nameOf } from "../cluster/member_names.ts";
-import { lagging, listMembers } from "../cluster/members.ts";
+import { lagging, listedOnceFollowed } from "../cluster/members.ts";
 import type { Member } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
@@ -9,7 +9,7 @@ const KEPT_MS = 2_000;
 
 /** The servers that share the secret, as this one last saw them, without asking etcd. */
 export interface SeenFleet {
-  /** The last change of the shared state that this machine has. */
+  /** The last change of the shared state that this machine had when they were listed. */
   readonly change: number;
   readonly members: SeenMember[];
 }
@@ -27,9 +27,18 @@ interface SeenMember {
   readonly deliveries_behind: string | null;
 }
 
+// A server follows within milliseconds.
+const FOLLOWS_MS = 1_000;
+
+/** The servers once they had time to follow, and the change that they should have followed. */
+async function serversOf(installation: Installation) {
+  const change = knownFleet(installation.meta)?.change ?? 0;
+  return { change, servers: await listedOnceFollowed(installation, change, FOLLOWS_MS) };
+}
+
 /** Keeps the list of the fleet's servers, read from etcd at most every two seconds, while someone asks. */
 export class FleetView {
-  readonly #members = new KeptResult(KEPT_MS, listMembers);
+  readonly #servers = new KeptResult(KEPT_MS, serversOf);
   readonly #behindSince = new Map<string, number>();
 
   /** The last list; empty until the first one is there. Waits for nothing. @returns `null` when nothing is shared. */
@@ -37,9 +46,10 @@ export class FleetView {
     const known = knownFleet(installation.meta);
     if (known === undefined) return null;
     // Without etcd the last list stays; the findings and the staleness tell why.
-    const servers = this.#members.last(installation) ?? [];
-    const { change } = known;
-    const behind = lagging({ change, servers, etcd: [] });
+    const listed = this.#servers.last(installation) ?? { change: known.change, servers: [] };
+    // A later change is not for servers that were listed before it.
+    const behind = lagging(listed);
+    const { change, servers } = listed;
     return { change, members: servers.map((one) => this.#seen(one, behind.includes(one))) };
   }
 

@@ -162,7 +162,14 @@ export class RequestThread {
   }
 
   async #ready(): Promise<void> {
-    await this.#live.valueOf(this.#live.verifyingNow()[0]!);
+    const current = this.#live.verifyingNow()[0]!;
+    try {
+      await this.#live.valueOf(current);
+    } catch (error) {
+      // A rotation may have replaced it meanwhile, and destroyed its value.
+      if (this.#live.verifyingNow()[0]!.kid === current.kid) throw error;
+      await this.#ready();
+    }
   }
 
   #verify(text: string, policy?: VerifyPolicy, tokenOf?: TokenOf): MaybeAsync<Verified> {

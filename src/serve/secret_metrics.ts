@@ -3,11 +3,11 @@ import { retrievalCounts } from "../audit/counts.ts";
 import { EVENTS } from "../audit/events.ts";
 import { isLastRotationSigned } from "../audit/last_signed.ts";
 import { isRekeyError, TOKEN_FAULTS } from "../core/errors.ts";
-import { progressOf } from "../deliver/sync.ts";
+import { type DeliveryProgress, progressOf } from "../deliver/sync.ts";
 import { ageOf, isDue } from "../secret/age.ts";
 import { HOLDER_STATES, holdersOf } from "../secret/holders.ts";
-import type { OpenSecret } from "../secret/backend.ts";
 import type { SecretManager } from "../secret/manager.ts";
+import { notInitialised } from "../secret/view.ts";
 import type { Installation } from "../store/installation.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
 import { sinkFacts } from "../stream/lag.ts";
@@ -30,16 +30,19 @@ export async function addSecretMetrics(
     secrets.refresh();
     // What the threads have reported is counted before it is read.
     await secrets.flushNotes();
-    const opened = await secrets.open();
-    const { installation } = opened;
-    addCounters(own, installation);
-    const signedHelp = "1 when a signed checkpoint of the audit log covers the last rotation";
-    const isSigned = isLastRotationSigned(installation.database);
-    own.gauge("rekey_audit_signed", signedHelp, [isSigned ? 1 : 0]);
-    addVersion(own, opened, maxAgeSeconds);
-    await addPrograms(own, installation);
-    addSinkMetrics(own, installation);
-    addFleet(own, installation, secrets);
+    const { installation } = await secrets.open();
+    const deliveries = await progressOf(installation);
+    // Of one moment: a rotation is counted when its version is the current one.
+    installation.database.snapshot(() => {
+      addCounters(own, installation);
+      const signedHelp = "1 when a signed checkpoint of the audit log covers the last rotation";
+      const isSigned = isLastRotationSigned(installation.database);
+      own.gauge("rekey_audit_signed", signedHelp, [isSigned ? 1 : 0]);
+      addVersion(own, installation, maxAgeSeconds);
+      addPrograms(own, installation, deliveries);
+      addSinkMetrics(own, installation);
+      addFleet(own, installation, secrets);
+    });
     return true;
   } catch (error) {
     if (isRekeyError(error)) return false;
@@ -77,11 +80,10 @@ function addCounters(own: OwnMetrics, { database }: Installation): void {
   );
 }
 
-function addVersion(
-  own: OwnMetrics,
-  { installation, version }: OpenSecret,
-  maxAgeSeconds: number,
-): void {
+function addVersion(own: OwnMetrics, installation: Installation, maxAgeSeconds: number): void {
+  const { versions, environment: { app } } = installation;
+  const version = versions.current();
+  if (version === undefined) throw notInitialised(app.name);
   const age = ageOf(installation, version);
   own.gauge("rekey_current_version", "Number of the current version", [version.version]);
   const since = (version.activated_at ?? version.created_at) / 1000;
@@ -94,7 +96,11 @@ function addVersion(
   own.gauge("rekey_current_version_in_future", futureHelp, [age.isFromFuture ? 1 : 0]);
 }
 
-async function addPrograms(own: OwnMetrics, installation: Installation): Promise<void> {
+function addPrograms(
+  own: OwnMetrics,
+  installation: Installation,
+  deliveries: readonly DeliveryProgress[],
+): void {
   const holders = holdersOf(installation);
   own.gauge(
     "rekey_exec_processes",
@@ -104,7 +110,6 @@ async function addPrograms(own: OwnMetrics, installation: Installation): Promise
       { state },
     ]),
   );
-  const deliveries = await progressOf(installation);
   own.gauge(
     "rekey_deliveries",
     "Programs that get keys, by whether they have followed",

@@ -12,6 +12,7 @@ import type { HostOperations } from "../http/host_operations.ts";
 import { ageOf, isDue } from "../secret/age.ts";
 import { describeGrace } from "../secret/grace.ts";
 import { preparedFacts } from "../secret/prepared_facts.ts";
+import { ofSameVersions, versionsMark } from "../secret/same_versions.ts";
 import { describeHolders, staleHolders } from "../secret/holders.ts";
 import type { SecretManager } from "../secret/manager.ts";
 import type { Changed } from "../secret/backend.ts";
@@ -42,12 +43,24 @@ type StatusAnswer = Awaited<ReturnType<HostOperations["status"]>>;
 
 /** What the status page shows, but for the certificate. */
 export async function statusOf(
-  { secrets, auth }: Managers,
-  { maxAgeSeconds, version: rekey }: Settings,
+  managers: Managers,
+  settings: Settings,
   knowledge: ServerKnowledge,
 ): Promise<Omit<StatusAnswer, "certificate_expires_at">> {
   // First, since it takes longest: all else is as it is at the answer.
   const examined = await knowledge.examinations.recent();
+  return await ofSameVersions(
+    async () => versionsMark((await managers.secrets.open()).installation),
+    () => look(managers, settings, knowledge, examined),
+  );
+}
+
+async function look(
+  { secrets, auth }: Managers,
+  { maxAgeSeconds, version: rekey }: Settings,
+  knowledge: ServerKnowledge,
+  examined: Awaited<ReturnType<Examinations["recent"]>>,
+): Promise<Omit<StatusAnswer, "certificate_expires_at">> {
   // As /readyz answers: what was examined may be a minute old.
   const trouble = await knowledge.trouble();
   const { installation, version } = await secrets.open();
@@ -69,7 +82,7 @@ export async function statusOf(
     findings,
     examined_at: examined === undefined ? null : rfc3339(examined.at),
     sessions_active: await auth.activeSessions(),
-    ...figureFacts(installation.database),
+    ...installation.database.snapshot(() => figureFacts(installation.database)),
     rotations: rotationsOf(installation),
     audit: listAudit(installation.database, AUDIT_ROWS).map(publicRow).reverse(),
     rekey,

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import type { MaybeAsync } from "../core/async.ts";
 import { isRekeyError, RekeyError } from "../core/errors.ts";
 import {
   explainFiles,
@@ -34,25 +35,27 @@ export interface BackupInfo {
  * Makes a backup file (0600) atomically: one file, not in WAL mode.
  *
  * @param replace whether an existing file may be replaced.
- * @param fill writes the database to the given path.
+ * @param fill writes the database to the given path. It returns false when the file is not to be made.
  * @param finished runs when everything is written, before the file gets its name.
+ * @returns whether it was made.
  * @throws {RekeyError} `backup_unusable` when the file exists, `database_unusable` when it cannot be written.
  */
 export async function writeBackup(
   path: string,
   info: BackupInfo,
   replace: boolean,
-  fill: (partial: string) => Promise<void> | void,
+  fill: (partial: string) => MaybeAsync<boolean | void>,
   finished: () => void = () => {},
-): Promise<void> {
+): Promise<boolean> {
   const partial = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
   mustHaveFolder(path);
   makePrivateFile(partial);
   try {
-    await fill(partial);
+    if (await fill(partial) === false) return false;
     stamp(partial, info);
     finished();
     if (!moveIntoPlace(partial, path, replace)) throw alreadyExists(path);
+    return true;
   } finally {
     for (const end of ["", "-journal", "-wal", "-shm"]) removeFile(partial + end);
   }

@@ -13,14 +13,15 @@ import { lockPath } from "./sqlite/lock.ts";
 import type { EtcdClient } from "../etcd/client.ts";
 import { unconfigured } from "../etcd/unconfigured.ts";
 import { DatabaseStore, EtcdStore } from "./sealed/sealed_stores.ts";
-import { findKek, generatedKeyFile, type Kek, newKek, readKekRecord } from "./sealed/kek.ts";
+import { generatedKeyFile, type Kek, newKek, readKekRecord } from "./sealed/kek.ts";
+import { KnownKek } from "./sealed/known_kek.ts";
 import { AuditKey } from "./sealed/audit_key.ts";
 import { type KekSources, kekSupplied } from "./sealed/kek_sources.ts";
 import { isWritableByOthers, Remembered } from "./remembered_sources.ts";
 import type { KeyringStore } from "./keyring/keyring_store.ts";
 import type { ProviderKind } from "./keyring/secret_service/provider.ts";
 import { damagedMeta, Meta, type MetaKey, readPolicy } from "./sqlite/meta.ts";
-import { makeNamedFolder, makePrivateFolder, restrictToOwner } from "../files/private_files.ts";
+import { makeNamedFolder, makePrivateFolder } from "../files/private_files.ts";
 import { Versions } from "./sqlite/versions.ts";
 import { nameSinks } from "./named_sinks.ts";
 import { isThere } from "../files/files.ts";
@@ -35,7 +36,7 @@ export class Installation {
   readonly remembered: Remembered;
   #lender: Installation | undefined;
   #recalled: Promise<EtcdClient | undefined> | undefined;
-  #kek: Kek | undefined;
+  readonly #kek: KnownKek;
 
   private constructor(
     readonly environment: Environment,
@@ -44,6 +45,8 @@ export class Installation {
   ) {
     this.versions = new Versions(database);
     this.meta = new Meta(database);
+    const sources = () => this.kekSources();
+    this.#kek = new KnownKek(environment, this.meta, { sources, asFound });
     this.sealed = new DatabaseStore(database, environment.app.name, () => this.kek());
     this.auditKey = new AuditKey(environment.app.name, this.meta, () => this.kek());
     this.keyring = environment.keyring;
@@ -214,15 +217,7 @@ export class Installation {
 
   /** The KEK of this database. @throws {RekeyError} `kek_missing`, `kek_invalid` or `kek_wrong`. */
   async kek(): Promise<Kek> {
-    // Another process may have replaced the KEK since the last call.
-    const record = readKekRecord(this.meta, "kek");
-    if (this.#kek?.id === record.id) return this.#kek;
-    const keyFile = this.generatedKeyFile();
-    if (keyFile !== undefined && !this.asFound) {
-      const shown = restrictToOwner(keyFile);
-      if (shown !== undefined) await this.environment.onExposedKey?.(keyFile, shown);
-    }
-    return this.#kek = await findKek(this.kekSources(), keyFile, record);
+    return await this.#kek.now();
   }
 
   /** Whether versions in the keyring get a sealed copy in the database. */
@@ -255,7 +250,7 @@ export class Installation {
 
   /** Replaces the KEK, after everything was sealed under the new one. */
   useKek(kek: Kek): void {
-    this.#kek = kek;
+    this.#kek.use(kek);
   }
 
   /** Gives a new database its KEK, audit key and settings. Call it under the lock. */
@@ -273,7 +268,7 @@ export class Installation {
       this.meta.set("audit_key", auditKey);
       this.remembered.setKek(kek.isInline ? undefined : this.remembered.kekRow(sources));
     });
-    this.#kek = kek;
+    this.#kek.use(kek);
     this.id();
   }
 

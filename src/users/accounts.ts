@@ -117,10 +117,13 @@ export class Accounts {
   /** The newest open sessions known to this machine; with `names`, only of these users. */
   async sessions(limit: number, names?: readonly string[]): Promise<Session[]> {
     const { installation } = await this.secrets.open();
-    const verifying = verifyingNumbers(installation);
+    const { database } = installation;
     const subjects = await this.#subjects(names);
-    return new Sessions(installation.database).list(limit, installation.now(), subjects)
-      .filter(({ version }) => verifying.has(version));
+    return database.snapshot(() => {
+      const verifying = verifyingNumbers(installation);
+      return new Sessions(database).list(limit, installation.now(), subjects)
+        .filter(({ version }) => verifying.has(version));
+    });
   }
 
   /**

@@ -19,8 +19,11 @@ export async function activation(
   // A rotation in one step does without it.
   const { mustHaveBeenOut, nonePrepared } = await import("../../secret/standby.ts");
   const { installation } = await secrets.openFresh();
-  permit?.(installation);
-  const prepared = installation.versions.prepared();
+  // Of one moment: once another process has activated it, it is that which the permission is about.
+  const prepared = installation.database.snapshot(() => {
+    permit?.(installation);
+    return installation.versions.prepared();
+  });
   if (prepared === undefined) throw nonePrepared();
   if (!force) mustHaveBeenOut(prepared, installation.now());
   const order = { wanted: prepared.kid, graceMs: grace * 1000, force, backup };

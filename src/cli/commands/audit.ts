@@ -1,5 +1,5 @@
 import { listAudit } from "../../audit/reader.ts";
-import { logParts, partLine } from "../../audit/log_parts.ts";
+import { exportedParts, partLine } from "../../audit/log_parts.ts";
 import { mergeLogs } from "../../audit/merge.ts";
 import { type AuditRow, type Head, showHead } from "../../audit/events.ts";
 import type { Context } from "../context.ts";
@@ -37,7 +37,7 @@ export async function auditList(options: AuditListFlags, { secrets, output }: Co
 /** Prints the whole log as JSON lines. */
 export async function auditExport(_options: unknown, { secrets, output }: Context) {
   const { installation } = await secrets.open();
-  output.lines(logParts(installation.database).map(partLine));
+  output.lines(exportedParts(installation.database).map(partLine));
 }
 
 const HEADINGS = ["SEQ", "TIME", "EVENT", "VERSION", "LOCATION", "TOOK", "ACTOR", "REASON"];

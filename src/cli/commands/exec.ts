@@ -1,5 +1,6 @@
 import { SYSTEM } from "../../system/system.ts";
 import { asRefusalOrBug, RekeyError } from "../../core/errors.ts";
+import { hasEnded } from "../../secret/holders.ts";
 import { retrieve } from "../../secret/retrieve.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { type Context, loadCluster, usesEtcd, variable } from "../context.ts";
@@ -131,11 +132,21 @@ function newKeysFile(
       const { installation } = await secrets.open();
       return (await retrieve(installation, version, () => {})).secret;
     }
-    const { secret } = await secrets.valueOf(version, purposeOf(program));
+    const found = await valueUnlessEnded(secrets, version, purposeOf(program));
     await secrets.flushNotes(NOTE_WAIT_MS);
-    return secret;
+    return found?.secret;
   };
   return new KeysFile(folder, read, warn);
+}
+
+/** A version's value; `undefined` when a rotation has ended it, and destroyed the value, while it was read. */
+async function valueUnlessEnded(secrets: SecretManager, version: Version, purpose: string) {
+  try {
+    return await secrets.valueOf(version, purpose);
+  } catch (error) {
+    if (!hasEnded((await secrets.open()).installation, version.kid)) throw error;
+    return undefined;
+  }
 }
 
 /** What is recorded of this process: how it handles the program after a rotation; `undefined` when it only waits for it. */

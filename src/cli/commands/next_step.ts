@@ -1,12 +1,14 @@
 import { rfc3339 } from "../../core/clock.ts";
 import { isRekeyError, usageError } from "../../core/errors.ts";
-import { nextStep, type StandbyTimes } from "../../secret/next_step.ts";
+import { type NextStep, nextStep, type StandbyTimes } from "../../secret/next_step.ts";
+import { notInitialised } from "../../secret/view.ts";
 import { mustKnowAlgorithm } from "../../deliver/rotation.ts";
 import { nextUse } from "../../secret/next_use.ts";
 import { isAsWanted } from "../../secret/prepared_facts.ts";
 import { keyFlagsText, wantedKey } from "../key_flags.ts";
 import { mustBeAbleToRotate } from "../../secret/next_rotation.ts";
 import type { Installation } from "../../store/installation.ts";
+import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
 import { describeVersion, spelled } from "../format.ts";
 import { requireReady } from "../notices/announced_rotation.ts";
@@ -146,20 +148,30 @@ async function doNothing(
   context: Context,
 ): Promise<void> {
   const { secrets, output } = context;
-  const { installation, version } = await secrets.open();
+  const { installation } = await secrets.open();
   const app = secrets.environment.app.name;
-  const { step, at } = nextStep(installation, times);
+  const { version, step, at, text } = stepNow(installation, times);
   output.result(
     { ...describeVersion(app, version), rotated: false, next_step: step, next_at: rfc3339(at) },
-    [`Nothing to do: ${stepText(installation, step)} is due from ${rfc3339(at)} on`],
+    [`Nothing to do: ${text} is due from ${rfc3339(at)} on`],
   );
   if (step === "prepare") await mustBePossible(installation, options);
   else warnIfOther(installation, options, context);
   await requireReady(version, notices, context);
 }
 
-function stepText({ versions }: Installation, step: "prepare" | "activate"): string {
-  const prepared = versions.prepared();
+/** The next step, in words too, and the current version, as of one moment. @throws {RekeyError} `not_initialised`. */
+export function stepNow(installation: Installation, times: StandbyTimes) {
+  const { database, versions, environment: { app } } = installation;
+  return database.snapshot(() => {
+    const version = versions.current();
+    if (version === undefined) throw notInitialised(app.name);
+    const next = nextStep(installation, times);
+    return { version, ...next, text: stepText(next.step, versions.prepared()) };
+  });
+}
+
+function stepText(step: NextStep["step"], prepared: Version | undefined): string {
   return step === "prepare"
     ? "preparing the next version"
     : `activating version ${prepared?.version} (kid ${prepared?.kid})`;
@@ -172,12 +184,11 @@ export async function showNextStep(
   context: Context,
 ): Promise<void> {
   const { secrets, output, store } = context;
-  const { installation, version } = await secrets.openFresh();
-  const { step, at, isDue } = nextStep(installation, times);
+  const { installation } = await secrets.openFresh();
+  const { version, step, at, isDue, text } = stepNow(installation, times);
   if (step === "prepare") await mustBePossible(installation, options);
   else warnIfOther(installation, options, context);
   if (isDue) await mustBeAbleToRotate(installation, store);
-  const text = stepText(installation, step);
   output.result({
     dry_run: true,
     ...describeVersion(secrets.environment.app.name, version),

@@ -13,6 +13,7 @@ import { activeIn } from "../../auth/manager.ts";
 import { ageOf, fromFuture, isDue } from "../../secret/age.ts";
 import { type PreparedFacts, preparedFacts } from "../../secret/prepared_facts.ts";
 import { announced } from "../../secret/announcement.ts";
+import { ofSameVersions, versionsMark } from "../../secret/same_versions.ts";
 import { Installation } from "../../store/installation.ts";
 import type { Version } from "../../store/sqlite/versions.ts";
 import type { Context } from "../context.ts";
@@ -59,9 +60,11 @@ async function known(options: StatusOptions, { secrets }: Context, error: RekeyE
     if (installation === undefined) throw error;
     // Not `using`: closing a damaged database throws again, and a SuppressedError is not a RekeyError.
     try {
-      const version = installation.versions.current();
-      if (version === undefined) throw error;
-      const facts = { ...await factsWithoutValue(installation, version, options), ...why };
+      const seen = await ofSameVersions(
+        () => versionsMark(installation),
+        () => factsWithoutValue(installation, options, error),
+      );
+      const facts = { ...seen, ...why };
       return { facts, lines: human(facts, installation.policy, [], { first: [unavailable] }) };
     } finally {
       installation.close();
@@ -75,11 +78,14 @@ async function known(options: StatusOptions, { secrets }: Context, error: RekeyE
   }
 }
 
+/** @throws `error` without a version. */
 async function factsWithoutValue(
   installation: Installation,
-  version: Version,
   { maxAge }: StatusOptions,
+  error: RekeyError,
 ) {
+  const version = installation.versions.current();
+  if (version === undefined) throw error;
   const grace = inGrace(installation);
   const active = activeIn(installation, [version, ...grace]);
   return {
@@ -95,33 +101,40 @@ function unavailableLine({ message }: RekeyError): string {
 }
 
 async function show(options: StatusOptions, context: Context): Promise<void> {
-  const { secrets, auth, output } = context;
+  const { secrets, output } = context;
+  const { facts, version, policy, stale, rows } = await ofSameVersions(
+    async () => versionsMark((await secrets.open()).installation),
+    () => look(options, context),
+  );
+  output.result(
+    facts,
+    options.check
+      ? [monitored(facts, options.maxAge)]
+      : human(facts, policy, stale, { last: rows }),
+  );
+  if (version.location === "keyring" && facts.read_from !== version.location) {
+    output.warning(`the keyring cannot be used; the sealed copy serves`);
+  }
+  if (options.check && facts.rotation_due) throw rotationDue(version, facts);
+}
+
+async function look({ maxAge }: StatusOptions, { secrets, auth }: Context) {
   const { from } = await secrets.get();
   const { installation, version } = await secrets.open();
   const [, ...grace] = await secrets.verifying();
-  const { policy } = installation;
   const stale = await staleProcesses(secrets);
-  const fleet = await fleetOf(installation, version);
+  const { facts: fleet, rows } = await fleetOf(installation, version);
   const active = await auth.activeSessions();
   const facts = {
-    ...await ownFacts(installation, version, grace, options.maxAge),
+    ...await ownFacts(installation, version, grace, maxAge),
     read_from: from,
     sessions_active: active,
     sessions_counted: "issued by rekey",
     sessions_more: mayBeMore(active),
     stale_processes: describeHolders(stale),
-    ...fleet.facts,
+    ...fleet,
   };
-  output.result(
-    facts,
-    options.check
-      ? [monitored(facts, options.maxAge)]
-      : human(facts, policy, stale, { last: fleet.rows }),
-  );
-  if (version.location === "keyring" && from !== version.location) {
-    output.warning(`the keyring cannot be used; the sealed copy serves`);
-  }
-  if (options.check && facts.rotation_due) throw rotationDue(version, facts);
+  return { facts, version, policy: installation.policy, stale, rows };
 }
 
 function rotationDue(

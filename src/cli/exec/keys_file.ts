@@ -12,8 +12,12 @@ import type { KnownVersions } from "./watch.ts";
 // Keys that have ended leave the file by then, even if the new ones cannot be read yet.
 const READ_MS = 500;
 
-/** How a value is read. @throws {RekeyError} with exit status 4 when it cannot be. */
-type Read = (version: Version) => Promise<Secret>;
+/**
+ * How a value is read; `undefined` when its version has ended meanwhile.
+ *
+ * @throws {RekeyError} with exit status 4 when it cannot be read.
+ */
+type Read = (version: Version) => Promise<Secret | undefined>;
 
 /**
  * The JWK Set (RFC 7517 §5) of a program: the current key first, then the one that a rotation is about to make current,
@@ -73,7 +77,10 @@ export class KeysFile {
   async #readAll(rows: readonly Version[]): Promise<void> {
     for (const row of rows) {
       try {
-        this.#keys.set(row.kid, deliveredKey(row, await this.read(row)));
+        const secret = await this.read(row);
+        // The next look finds what has taken its place, and must not wait for that.
+        if (secret === undefined) continue;
+        this.#keys.set(row.kid, deliveredKey(row, secret));
         if (row.state !== "pending") this.#handedOn.add(row.kid);
       } catch (error) {
         // A rotation may not have written the next value yet, or may have given up.

@@ -1,11 +1,11 @@
 import { dirname } from "node:path";
-import { isRekeyError, type RekeyError } from "../../core/errors.ts";
+import { asRefusal, isRekeyError, type RekeyError } from "../../core/errors.ts";
 import { CLUSTER } from "../../cluster/backend.ts";
 import { keyFilesOfLost, type LastCopy, lastCopy } from "../../secret/lost_database.ts";
 import { SecretManager } from "../../secret/manager.ts";
 import { STAGE } from "../../store/backup_file.ts";
 import { type Leftover, leftovers } from "../../secret/leftovers.ts";
-import { lockPath, mustBeWritable, openLock } from "../../store/sqlite/lock.ts";
+import { mustBeWritable, openLock } from "../../store/sqlite/lock.ts";
 import { placePath } from "../../store/sqlite/turn.ts";
 import { knownApps } from "../../store/known_apps.ts";
 import { Installation } from "../../store/installation.ts";
@@ -28,10 +28,11 @@ const LOCK_WAIT_MS = 1_000;
 /** Opens the database without changing it, or reports why it cannot be opened. */
 export function openAsFound(
   context: DoctorContext,
-): { installation?: Installation; findings: Finding[] } {
+): { installation?: Installation; findings: Finding[]; log?: number } {
   try {
+    const log = logOfKilled(context);
     const installation = Installation.openAsFound(context.environment);
-    if (installation?.versions.current() !== undefined) return { installation, findings: [] };
+    if (installation?.versions.current() !== undefined) return { installation, findings: [], log };
     installation?.close();
     return { findings: [notInitialised(context)] };
   } catch (error) {
@@ -40,23 +41,40 @@ export function openAsFound(
   }
 }
 
+/**
+ * Size in bytes of the write-ahead log that a killed program has left. To be asked before the database is opened: whoever
+ * ends while it is open leaves a log too.
+ */
+function logOfKilled({ environment }: DoctorContext): number {
+  const path = Installation.path(environment);
+  // Who has it open will checkpoint it: a server, or `exec --on-rotate`.
+  const isOpen = () => SYSTEM.files.isLockedByOthers(path) !== false;
+  const bytes = isOpen() ? 0 : sizeOf(`${path}-wal`);
+  return bytes > 0 && isOpen() ? 0 : bytes;
+}
+
 /** Checks that the database is intact and writable, and that no interrupted command left work in it. */
 export function databaseCheck(context: OpenDoctorContext): Finding[] {
-  const { database } = context.installation;
-  // Measured before the database is opened for writing, which may checkpoint the log.
-  const log = sizeOf(`${database.path}-wal`);
-  const rotating = turnIsTaken(database.path);
+  const { installation: { database }, log = 0 } = context;
   const findings = writable(context);
   if (!database.isSound()) findings.push(damaged(context));
-  if (rotating) return [...findings, UNDER_WAY];
-  const left = leftovers(context.installation);
-  const staged = namesIn(dirname(database.path)).some((name) => name.startsWith(STAGE));
+  const found = workLeft(context.installation);
+  if (found === undefined) return [...findings, UNDER_WAY];
+  const { left, staged } = found;
   if (left.length > 0 || staged) findings.push(unfinished(context, left, staged));
-  // A process that has the database open will checkpoint it: a server, or `exec --on-rotate`.
-  if (log > 0 && SYSTEM.files.isLockedByOthers(database.path) === false) {
-    findings.push(logLeft(context, log));
-  }
+  if (log > 0) findings.push(logLeft(context, log));
   return findings;
+}
+
+/** What interrupted commands left; `undefined` while one is at work. None begins during the look. */
+function workLeft(
+  installation: Installation,
+): { left: Leftover[]; staged: boolean } | undefined {
+  const { database: { path }, lockPath } = installation;
+  return whileFree([placePath(lockPath), lockPath], () => ({
+    left: leftovers(installation),
+    staged: namesIn(dirname(path)).some((name) => name.startsWith(STAGE)),
+  }));
 }
 
 function writable(context: OpenDoctorContext): Finding[] {
@@ -80,21 +98,30 @@ function writable(context: OpenDoctorContext): Finding[] {
   }
 }
 
-function turnIsTaken(path: string): boolean {
-  const lock = lockPath(path);
-  return isLockHeld(placePath(lock)) || isLockHeld(lock);
+// Neither makes a lock's file nor changes its mode.
+function whileFree<T>([path, ...others]: readonly string[], look: () => T): T | undefined {
+  if (path === undefined) return look();
+  if (infoOf(path)?.isFile !== true) return whileFree(others, look);
+  const lock = orRefusal(() => openLock(path, 0));
+  if (isRekeyError(lock)) return lock.code === "busy" ? undefined : whileFree(others, look);
+  try {
+    return whileFree(others, look);
+  } finally {
+    lock[Symbol.dispose]();
+  }
 }
 
-// Neither makes the lock's file nor changes its mode.
-function isLockHeld(path: string): boolean {
-  if (infoOf(path)?.isFile !== true) return false;
+function orRefusal<T>(work: () => T): T | RekeyError {
   try {
-    using _lock = openLock(path, 0);
-    return false;
+    return work();
   } catch (error) {
-    if (isRekeyError(error)) return error.code === "busy";
-    throw error;
+    return asRefusal(error);
   }
+}
+
+/** Whether a process holds a lock at present. */
+export function isLockHeld(path: string): boolean {
+  return whileFree([path], () => true) === undefined;
 }
 
 const UNDER_WAY: Finding = {

@@ -1,8 +1,11 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { describeDeliveries } from "../../deliver/description.ts";
-import { type DeliveryProgress, progressOf } from "../../deliver/sync.ts";
+import { delay } from "../../core/async.ts";
+import { deliveryLockPath, type DeliveryProgress, progressOf } from "../../deliver/sync.ts";
+import type { Installation } from "../../store/installation.ts";
 import { SYSTEM } from "../../system/system.ts";
+import { isLockHeld } from "./database.ts";
 import {
   type Finding,
   NOT_USED,
@@ -14,7 +17,7 @@ import {
 /** Programs that get keys: whether each holds what it should hold, and who else can read its file. */
 export async function deliveriesCheck(context: OpenDoctorContext): Promise<Finding[] | NotUsed> {
   const { installation } = context;
-  const progress = await progressOf(installation);
+  const progress = await settledProgress(installation);
   if (progress.length === 0) return NOT_USED;
   const facts = describeDeliveries(installation, progress);
   const behind = facts.filter(({ followed }) => !followed).map(({ name, failure }): Finding => ({
@@ -24,6 +27,29 @@ export async function deliveriesCheck(context: OpenDoctorContext): Promise<Findi
     command: rekey(context, `deliver sync ${name}`),
   }));
   return [...behind, ...unwatched(context), ...progress.filter(isOnDisk).map(onDisk)];
+}
+
+// A delivery takes as long as the program that is asked, and a server looks once a second whether one is due.
+const DELIVERS_MS = 3_000;
+const DUE_MS = 2_000;
+const LOOK_EVERY_MS = 50;
+
+/** How far deliveries have come, once they had time for it and no process is delivering; a program that hangs is not waited for. */
+async function settledProgress(installation: Installation): Promise<DeliveryProgress[]> {
+  const { database } = installation;
+  for (const end = performance.now() + DELIVERS_MS;;) {
+    const change = database.change();
+    const progress = await progressOf(installation);
+    const isAtWork = () =>
+      isLockHeld(deliveryLockPath(installation)) || change !== database.change();
+    const isBehind = progress.some(({ isUpToDate }) => !isUpToDate);
+    const since = installation.now() - DUE_MS;
+    const isDue = progress.some(({ delivery: { state }, behindSince }) =>
+      state.failure === null && behindSince !== null && behindSince > since
+    );
+    if (!isBehind || performance.now() > end || !(isDue || isAtWork())) return progress;
+    await delay(LOOK_EVERY_MS);
+  }
 }
 
 // Its units were made before the first delivery, or are those of a package.

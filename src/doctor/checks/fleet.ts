@@ -1,10 +1,12 @@
 import { asRefusal, isRekeyError } from "../../core/errors.ts";
 import { isSplit, type MemberStatus } from "../../etcd/client.ts";
 import { deliveriesBehind } from "../../cluster/member_names.ts";
-import { type FleetHealth, fleetHealth, lagging } from "../../cluster/members.ts";
+import { findShared } from "../../cluster/catch_up.ts";
+import { fleetHealth, lagging, untilFollowed } from "../../cluster/members.ts";
 import type { Member } from "../../secret/backend.ts";
 import { knownFleet } from "../../store/sqlite/meta.ts";
-import { keysOf, mustGoOn, readSnapshot, type Snapshot } from "../../cluster/snapshot.ts";
+import { keysOf, mustGoOn, type Snapshot } from "../../cluster/snapshot.ts";
+import type { Installation } from "../../store/installation.ts";
 import { countedHere } from "../../cluster/replica.ts";
 import type { SharedVersion } from "../../cluster/state.ts";
 import { backendOf } from "../../cluster/backend.ts";
@@ -28,23 +30,42 @@ export async function fleetCheck(
   // The KEK check reports this.
   if (isRekeyError(await installation.kek().catch(asRefusal))) return undefined;
   try {
-    const snapshot = await readSnapshot(installation, await installation.shared());
-    mustGoOn(knownFleet(installation.meta), installation.versions.current(), snapshot);
-    countedHere(installation, snapshot!.state);
+    const snapshot = await soundSnapshot(installation);
     const health = await fleetHealth(installation);
     return [
       ...lost(context, snapshot),
       ...isSplit(health.etcd) ? [split()] : [],
       ...health.etcd.flatMap(ofMember),
       ...health.etcd.length === 1 ? [single()] : [],
-      // A server follows within milliseconds: one that has just been overtaken is asked for once more.
-      ...lagging(health).length === 0 ? [] : behindIn(await fleetHealth(installation)),
+      // A server follows within milliseconds: one that has just been overtaken is waited for.
+      ...lagging(health).length === 0 ? [] : behindIn(
+        health.change,
+        await untilFollowed(installation, health.change, FOLLOWS_MS),
+      ),
     ];
   } catch (error) {
     if (!isRekeyError(error)) throw error;
     // A REKEY_ETCD_* variable is invalid.
     const code = error.code === "usage" ? "etcd_unconfigured" : error.code;
     return OF_FLEET.includes(code) ? [await refusal(context, code, error)] : [];
+  }
+}
+
+const FOLLOWS_MS = 1_000;
+
+/** What etcd holds. @throws {RekeyError} when this machine cannot follow it: `etcd_…`, `fleet_…`, `kek_wrong`, `secret_damaged`. */
+async function soundSnapshot(installation: Installation): Promise<Snapshot> {
+  for (;;) {
+    const { known, own, snapshot } = await findShared(installation);
+    try {
+      mustGoOn(known, own, snapshot);
+      countedHere(installation, snapshot!.state);
+      return snapshot!;
+    } catch (error) {
+      // Another process on this machine may have followed something newer meanwhile.
+      const now = knownFleet(installation.meta);
+      if (!isRekeyError(error) || now?.change === known?.change) throw error;
+    }
   }
 }
 
@@ -103,11 +124,11 @@ async function commandFor(context: OpenDoctorContext, code: string): Promise<str
 }
 
 /** Values that etcd has lost and this machine still has. The values check reports values that both lack. */
-function lost(context: OpenDoctorContext, snapshot: Snapshot | undefined): Finding[] {
+function lost(context: OpenDoctorContext, { state, values }: Snapshot): Finding[] {
   const { sealed } = context.installation;
   const isLost = (row: SharedVersion) =>
-    !snapshot!.values.has(row.kid) && sealed.sealedValue(sealedSlot(row)) !== undefined;
-  return (snapshot?.state.versions ?? []).filter(isLost).map(({ version }) => ({
+    !values.has(row.kid) && sealed.sealedValue(sealedSlot(row)) !== undefined;
+  return state.versions.filter(isLost).map(({ version }) => ({
     code: "secret_missing",
     what: `etcd lacks the value of version ${version}, which this machine has`,
     why: "Machines that do not have it can neither join nor follow; the next change made here " +
@@ -153,9 +174,9 @@ function single(): Finding {
   };
 }
 
-function behindIn(health: FleetHealth): Finding[] {
-  return lagging(health).map((member) =>
-    member.change < health.change ? behind(member) : withProgramsBehind(member)
+function behindIn(change: number, members: readonly Member[]): Finding[] {
+  return members.map((member) =>
+    member.change < change ? behind(member) : withProgramsBehind(member)
   );
 }
 

@@ -16,6 +16,11 @@ const SOME_ROWS = 100;
  * has brought back what such a rotation had ended.
  */
 export function whatLoggedOut(context: OpenDoctorContext): Finding[] {
+  // A rotation that commits between the looks would be in the log without its grace window.
+  return context.installation.database.snapshot(() => loggedOutBy(context));
+}
+
+function loggedOutBy(context: OpenDoctorContext): Finding[] {
   const { installation } = context;
   const revived = revivedIn(installation);
   if (revived !== undefined) return [revivedFinding(context, revived)];

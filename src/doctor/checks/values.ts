@@ -1,4 +1,5 @@
 import { type ErrorCode, isRekeyError, type RekeyError } from "../../core/errors.ts";
+import { isOpenAt } from "../../secret/grace.ts";
 import { retrieve } from "../../secret/retrieve.ts";
 import { sealedSlot } from "../../core/location.ts";
 import { isPrepared, type Version } from "../../store/sqlite/versions.ts";
@@ -24,9 +25,12 @@ const OF_VALUES: readonly ErrorCode[] = ["secret_missing", "secret_damaged", "se
  * @returns `undefined` when a value could not be read and no other value has a problem.
  */
 export async function valuesCheck(context: OpenDoctorContext): Promise<Finding[] | undefined> {
-  const { versions } = context.installation;
+  const { installation } = context;
   const found: (Finding[] | undefined)[] = [];
-  for (const version of versions.held()) {
+  // Once its grace window is over, the next command destroys a value.
+  const now = installation.now();
+  const verifies = (row: Version) => row.state !== "previous" || isOpenAt(row, now);
+  for (const version of installation.versions.held().filter(verifies)) {
     found.push(await valueOf(context, version), await mirrorOf(context, version));
   }
   const findings = found.flatMap((some) => some ?? []);

@@ -20,11 +20,16 @@ export class AuditKey {
   async read(): Promise<Uint8Array> {
     const sealed = this.meta.get("audit_key");
     if (sealed === undefined) throw damagedMeta("audit_key");
-    if (this.#opened?.sealed !== sealed) {
+    if (this.#opened?.sealed === sealed) return this.#opened.key;
+    try {
       const key = Uint8Array.fromBase64(unseal(await this.kek(), this.#binding, sealed));
       this.#opened = { sealed, key };
+      return key;
+    } catch (error) {
+      // Another process may have sealed it under another KEK before this one had the KEK.
+      if (this.meta.get("audit_key") === sealed) throw error;
+      return await this.read();
     }
-    return this.#opened.key;
   }
 
   /** The key, if this command has needed it already. */

@@ -34,7 +34,7 @@ export interface Kek {
 }
 
 /** What the database records about its KEK, to find and recognise it. */
-interface KekRecord {
+export interface KekRecord {
   readonly id: string;
   /** Name of the generated key file in the config folder. */
   readonly file?: string;

@@ -52,7 +52,14 @@ export class DatabaseStore extends SealedStore implements SecretStore {
 
   async read(slot: Slot): Promise<Secret | null> {
     const sealed = this.sealedValue(slot);
-    return sealed === undefined ? null : await this.open(slot, sealed);
+    if (sealed === undefined) return null;
+    try {
+      return await this.open(slot, sealed);
+    } catch (error) {
+      // Another process may have sealed it under another KEK before this one had the KEK.
+      if (this.sealedValue(slot) === sealed) throw error;
+      return await this.read(slot);
+    }
   }
 
   async write(slot: Slot, secret: Secret): Promise<void> {

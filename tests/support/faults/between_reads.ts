@@ -1,56 +1,126 @@
+import { AuditWriter } from "../../../src/audit/chain.ts";
+import { EVENTS } from "../../../src/audit/events.ts";
 import type { Statement } from "../../../src/core/sql.ts";
 import type { Installation } from "../../../src/store/installation.ts";
 import { Database } from "../../../src/store/sqlite/database.ts";
+import { Meta } from "../../../src/store/sqlite/meta.ts";
 import { Versions } from "../../../src/store/sqlite/versions.ts";
+import { Sessions } from "../../../src/users/sessions.ts";
 
 /**
- * Commits, in a connection of its own, the rotation of a pending version, with a grace window for the one before it.
+ * Commits, in a connection of its own, the rotation of a pending version whose value is in the database.
  *
- * @param graceUntil milliseconds since the epoch.
+ * @param graceUntil milliseconds since the epoch; `null`: the version before it ends, and its value is destroyed.
+ * @param more is done in the same transaction.
  */
-export function commitRotation({ database: { path } }: Installation, graceUntil: number): void {
+export function commitRotation(
+  { database: { path }, auditKey, environment: { clock } }: Installation,
+  graceUntil: number | null,
+  more: (other: Database) => void = () => {},
+): void {
   const other = Database.open(path);
+  const audit = new AuditWriter(other, auditKey.known!, "another process", clock);
   try {
     const versions = new Versions(other);
     other.transaction(() => {
       const [old, next] = [versions.current()!, versions.pending()!];
-      versions.supersede(old, graceUntil);
-      versions.activate(next, graceUntil);
+      if (graceUntil === null) versions.retire(old, clock());
+      else versions.supersede(old, graceUntil);
+      versions.activate(next, clock());
+      moveValues(other, old.version, next.version, graceUntil !== null);
+      new Meta(other).set("alg", next.alg);
+      new Meta(other).set("key_form", next.key_form);
+      const { version, kid, location } = next;
+      audit.append({ event: EVENTS.rotationCompleted, version, kid, location });
+      more(other);
     });
   } finally {
     other.close();
   }
 }
 
+function moveValues(other: Database, old: number, next: number, isKept: boolean): void {
+  const rename = other.prepare("UPDATE settings SET key = ? WHERE key = ?");
+  if (isKept) rename.run(`jwt_secret.v${old}`, "jwt_secret");
+  else other.prepare("DELETE FROM settings WHERE key = 'jwt_secret'").run();
+  rename.run("jwt_secret", `jwt_secret.v${next}`);
+}
+
+/** Adds an open session of the current version. */
+export function openSession(database: Database, jti: string, issued_at: number): void {
+  const { version } = new Versions(database).current()!;
+  const session = { jti, version, sub: "alice", issued_at, expires_at: issued_at + 3_600_000 };
+  new Sessions(database).add(session);
+}
+
+/** What {@linkcode betweenReads} returns. */
+interface Read<T> {
+  readonly result: T;
+  /** Whether so many queries were made. */
+  readonly reached: boolean;
+}
+
 /**
- * Runs `work`, and `between` once, right after a database has answered the given number of queries.
+ * Runs `work`, and `between` once, right after this process's databases have answered the given number of queries.
  *
  * @param at from 1.
  * @returns what `work` returns, and whether it made so many queries.
  */
-export function betweenReads<T>(
-  { database }: Installation,
+export function betweenReads<T>(at: number, between: () => void, work: () => T): Read<T> {
+  const count = new Count(at, between);
+  try {
+    return { result: work(), reached: count.isReached };
+  } finally {
+    count.end();
+  }
+}
+
+/** {@linkcode betweenReads} for work that waits in between. */
+export async function betweenReadsOf<T>(
   at: number,
   between: () => void,
-  work: () => T,
-): { result: T; reached: boolean } {
-  let queries = 0;
-  const counted = <R>(answer: R): R => {
-    if (++queries === at) between();
-    return answer;
-  };
-  const { prepare } = database;
-  database.prepare = (sql: string): Statement => {
-    const statement = prepare.call(database, sql);
-    return {
-      ...statement,
-      get: (...values) => counted(statement.get(...values)),
-      all: (...values) => counted(statement.all(...values)),
-    };
-  };
+  work: () => Promise<T>,
+): Promise<Read<T>> {
+  const count = new Count(at, between);
   try {
-    return { result: work(), reached: queries >= at };
+    const result = await work();
+    return { result, reached: count.isReached };
   } finally {
-    database.prepare = prepare;
+    count.end();
+  }
+}
+
+class Count {
+  readonly #prepare = Database.prototype.prepare;
+  #queries = 0;
+  #isPaused = false;
+
+  constructor(private readonly at: number, private readonly between: () => void) {
+    // deno-lint-ignore no-this-alias
+    const count = this;
+    Database.prototype.prepare = function (sql: string): Statement {
+      const statement = count.#prepare.call(this, sql);
+      return {
+        ...statement,
+        get: (...values) => count.#counted(statement.get(...values)),
+        all: (...values) => count.#counted(statement.all(...values)),
+      };
+    };
+  }
+
+  get isReached(): boolean {
+    return this.#queries >= this.at;
+  }
+
+  end(): void {
+    Database.prototype.prepare = this.#prepare;
+  }
+
+  #counted<R>(answer: R): R {
+    if (this.#isPaused || ++this.#queries !== this.at) return answer;
+    this.#isPaused = true;
+    this.between();
+    this.#isPaused = false;
+    return answer;
   }
 }
