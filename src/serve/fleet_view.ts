@@ -1,5 +1,5 @@
 import { deliveriesBehind, nameOf } from "../cluster/member_names.ts";
-import { lagging, listedOnceFollowed } from "../cluster/members.ts";
+import { type FleetHealth, lagging, listedOnceFollowed } from "../cluster/members.ts";
 import type { Member } from "../secret/backend.ts";
 import type { Installation } from "../store/installation.ts";
 import { knownFleet } from "../store/sqlite/meta.ts";
@@ -27,19 +27,26 @@ interface SeenMember {
   readonly deliveries_behind: string | null;
 }
 
+type ListedServers = Omit<FleetHealth, "etcd">;
+
 // A server follows within milliseconds.
 const FOLLOWS_MS = 1_000;
 
 /** The servers once they had time to follow, and the change that they should have followed. */
-async function serversOf(installation: Installation) {
+async function serversOf(installation: Installation): Promise<ListedServers> {
   const change = knownFleet(installation.meta)?.change ?? 0;
   return { change, servers: await listedOnceFollowed(installation, change, FOLLOWS_MS) };
 }
 
 /** Keeps the list of the fleet's servers, read from etcd at most every two seconds, while someone asks. */
 export class FleetView {
-  readonly #servers = new KeptResult(KEPT_MS, serversOf);
+  readonly #servers: KeptResult<[Installation], ListedServers>;
   readonly #behindSince = new Map<string, number>();
+
+  /** @param list lists the servers, and what they should have followed. */
+  constructor(list: (installation: Installation) => Promise<ListedServers> = serversOf) {
+    this.#servers = new KeptResult(KEPT_MS, list);
+  }
 
   /** The last list; empty until the first one is there. Waits for nothing. @returns `null` when nothing is shared. */
   last(installation: Installation): SeenFleet | null {
