@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { AuthManager } from "../../src/auth/manager.ts";
 import { activation } from "../../src/cli/commands/activation.ts";
-import type { RotateFlags } from "../../src/cli/commands/rotate.ts";
+import type { RotateFlags } from "../../src/cli/commands/rotate_flags.ts";
 import { status } from "../../src/cli/commands/status.ts";
 import type { Context } from "../../src/cli/context.ts";
 import { withPreset } from "../../src/deliver/delivery.ts";
@@ -16,7 +16,6 @@ import { FleetView } from "../../src/serve/fleet_view.ts";
 import type { OwnMetrics, Sample } from "../../src/serve/own_metrics.ts";
 import { addSecretMetrics } from "../../src/serve/secret_metrics.ts";
 import { statusOf } from "../../src/serve/status.ts";
-import type { Managers } from "../../src/serve/server.ts";
 import type { Settings } from "../../src/serve/settings.ts";
 import { NOT_DELIVERED } from "../../src/store/sqlite/deliveries.ts";
 import { Accounts } from "../../src/users/accounts.ts";
@@ -101,7 +100,9 @@ Deno.test("status is about one moment, whenever a rotation commits", async () =>
 });
 
 async function servedStatus({ secrets }: At) {
-  const managers = { secrets, auth: new AuthManager(secrets) } as unknown as Managers;
+  const managers = { secrets, auth: new AuthManager(secrets) } as unknown as Parameters<
+    typeof statusOf
+  >[0];
   const knowledge = {
     fleet: new FleetView(),
     examinations: { recent: () => Promise.resolve(undefined) },
