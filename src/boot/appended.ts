@@ -25,20 +25,32 @@ export function appendedFile(
 }
 
 function fileIn(file: Deno.FsFile, name: string): Uint8Array<ArrayBuffer> | undefined {
+  const { indexAt, index } = indexOf(file);
+  const place = index[name] as [before: number, length: number] | undefined;
+  return place && bytesAt(file, indexAt - place[0], place[1]);
+}
+
+/** The index of the appended files, and where it begins. Behind it are its length and what `deno compile` embeds. */
+export function indexOf(file: Deno.FsFile) {
   const { size } = file.statSync();
   const embeddedAt = size - numberAt(file, size - NUMBER_BYTES);
   const length = numberAt(file, embeddedAt - NUMBER_BYTES);
   const indexAt = embeddedAt - NUMBER_BYTES - length;
-  const index = JSON.parse(new TextDecoder().decode(bytesAt(file, indexAt, length)));
-  const place = (index as Record<string, [before: number, length: number]>)[name];
-  return place && bytesAt(file, indexAt - place[0], place[1]);
+  const text = new TextDecoder().decode(bytesAt(file, indexAt, length));
+  const index = JSON.parse(text) as Record<string, unknown>;
+  return { indexAt, index, embeddedAt, size };
 }
 
 function numberAt(file: Deno.FsFile, offset: number): number {
   return Number(new DataView(bytesAt(file, offset, NUMBER_BYTES).buffer).getBigUint64(0, true));
 }
 
-function bytesAt(file: Deno.FsFile, offset: number, length: number): Uint8Array<ArrayBuffer> {
+/** Bytes of a file. @throws {RangeError} when it is shorter. */
+export function bytesAt(
+  file: Deno.FsFile,
+  offset: number,
+  length: number,
+): Uint8Array<ArrayBuffer> {
   if (offset < 0) throw new RangeError("Before the file's begin");
   const bytes = new Uint8Array(length);
   file.seekSync(offset, Deno.SeekMode.Start);
