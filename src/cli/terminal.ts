@@ -93,9 +93,10 @@ export function askHidden(question: string): string {
     );
   }
   const say = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(text));
-  say(`${question}: `);
+  // Before the question: whoever types at once must not see it either.
   Deno.stdin.setRaw(true);
   try {
+    say(`${question}: `);
     return readHidden();
   } finally {
     Deno.stdin.setRaw(false);

@@ -1,13 +1,42 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { start } from "../../scripts/program.ts";
 import { Box, type Ended, REKEY } from "../support/process/box.ts";
+import { until } from "../support/timing/pause.ts";
 
-/** Runs rekey on a terminal of its own, and types into it once it has had time to ask. */
-function onTerminal(box: Box, args: string, ...typed: string[]): Promise<Ended> {
-  const typing = 'for keys in "$@"; do sleep 0.7; printf %b "$keys"; done; sleep 0.7';
-  const program = `{ ${typing}; } | script -qec "'${REKEY}' ${args}" /dev/null`;
-  return box.exec("/bin/bash", ["-o", "pipefail", "-c", program, "bash", ...typed]);
+// Of a question that waits for its answer.
+const ASKS = /(: |\[y\/N\] )$/;
+
+/** Runs rekey on a terminal of its own, and types an answer each time that it has asked. */
+async function onTerminal(box: Box, args: string, ...typed: string[]): Promise<Ended> {
+  const child = start("/usr/bin/script", ["-qec", `'${REKEY}' ${args}`, "/dev/null"], {
+    ...box.surroundings(),
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  let [stdout, isOver] = ["", false];
+  const reading = (async () => {
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) stdout += text;
+    isOver = true;
+  })();
+  const errors = new Response(child.stderr).text();
+  const keyboard = child.stdin.getWriter();
+  for (const keys of typed) {
+    await until(() => ASKS.test(stdout), { hopeless: () => isOver, otherwise: () => stdout });
+    stdout += SEEN;
+    await keyboard.write(new TextEncoder().encode(keys));
+  }
+  await reading;
+  await keyboard.close().catch(() => {});
+  const stderr = await errors;
+  stdout = stdout.replaceAll(SEEN, "");
+  box.watch?.ended(...[stdout, stderr].map((text) => new TextEncoder().encode(text)));
+  return { code: (await child.status).code, stdout, stderr };
 }
+
+// What was there when something was typed ends with this, so that no question counts twice.
+const SEEN = "\u0000";
 
 const CONTROL = String.fromCharCode(27);
 
@@ -18,14 +47,14 @@ Deno.test("a passphrase is asked for twice and never shown; the backup opens wit
   const made = await onTerminal(
     box,
     "backup b.db --with-secret",
-    "ravenx\\0177 song\\r",
-    "raven song\\r",
+    "ravenx\x7f song\r",
+    "raven song\r",
   );
   assert.equal(made.code, 0, made.stdout);
   assert.match(made.stdout, /Passphrase for the backup: [\s\S]*The same again:/);
   assert.doesNotMatch(made.stdout, /raven|song/);
   await box.run(["destroy", "--force"]);
-  const back = await onTerminal(box, "restore b.db", "raven song\\r");
+  const back = await onTerminal(box, "restore b.db", "raven song\r");
   assert.equal(back.code, 0, back.stdout);
   assert.doesNotMatch(back.stdout, /raven/);
   assert.equal((await box.json("verify", token)).valid, true);
@@ -35,7 +64,7 @@ Deno.test("two different passphrases, none at all and Ctrl-C make no backup", as
   using box = new Box();
   await box.run(["init", "--store", "database"]);
   for (
-    const [typed, code] of [[["blue\\r", "green\\r"], 2], [["\\r"], 2], [["blue\\03"], 1]] as const
+    const [typed, code] of [[["blue\r", "green\r"], 2], [["\r"], 2], [["blue\x03"], 1]] as const
   ) {
     const ended = await onTerminal(box, "backup b.db --with-secret", ...typed);
     assert.equal(ended.code, code, ended.stdout);
@@ -64,18 +93,18 @@ Deno.test("a rotation asks first, with the number of sessions that end", async (
   using box = new Box();
   await box.run(["init", "--store", "database"]);
   for (const user of ["alice", "bob", "carol"]) await box.token(user);
-  for (const no of ["n\\r", "\\r", "yep\\r"]) {
+  for (const no of ["n\r", "\r", "yep\r"]) {
     const { code, stdout } = await onTerminal(box, "rotate", no);
     assert.equal(code, 1, stdout);
     assert.match(stdout, /3 active sessions end now\. \[y\/N\]/);
     assert.match(stdout, /Cancelled: nothing was changed/);
   }
   assert.equal((await box.json("status")).version, 1);
-  const graceful = await onTerminal(box, "rotate --grace 15m", "n\\r");
+  const graceful = await onTerminal(box, "rotate --grace 15m", "n\r");
   assert.match(graceful.stdout, /3 active sessions end in 15 minutes\./);
-  assert.equal((await onTerminal(box, "rotate", "y\\r")).code, 0);
+  assert.equal((await onTerminal(box, "rotate", "y\r")).code, 0);
   assert.equal((await box.json("status")).version, 2);
-  const destroyed = await onTerminal(box, "destroy", "n\\r");
+  const destroyed = await onTerminal(box, "destroy", "n\r");
   assert.equal(destroyed.code, 1, destroyed.stdout);
   assert.equal((await box.json("status")).version, 2);
 });
@@ -83,7 +112,7 @@ Deno.test("a rotation asks first, with the number of sessions that end", async (
 Deno.test("Ctrl-C at the question changes nothing", async () => {
   using box = new Box();
   await box.run(["init", "--store", "database"]);
-  assert.notEqual((await onTerminal(box, "rotate", "\\03")).code, 0);
+  assert.notEqual((await onTerminal(box, "rotate", "\x03")).code, 0);
   assert.equal((await box.json("status")).version, 1);
 });
 
