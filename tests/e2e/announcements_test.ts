@@ -1,32 +1,49 @@
 import assert from "node:assert/strict";
-import { REKEY } from "../support/process/box.ts";
+import { type Box, REKEY } from "../support/process/box.ts";
 import { initialised } from "../support/process/initialised.ts";
-import { keyFile, receiver, ROTATE, versionOf } from "../support/commands/notices.ts";
+import {
+  keyFile,
+  type Receiver,
+  receiver,
+  ROTATE,
+  versionOf,
+} from "../support/commands/notices.ts";
 import { printed } from "../support/process/printed.ts";
 import { start } from "../../scripts/program.ts";
+
+/** Announces a rotation and waits for it. @returns whether the machine was quick enough to be asked before it. */
+async function isAskedBefore(box: Box, taken: Receiver, path: string, at: string) {
+  const [token, { version: before }] = [await box.token(), await box.json("status")];
+  const args = ["--at", at, "--notify-url", taken.url, "--notify-key-file", path];
+  let isOver = false;
+  const rotating = box.run([...ROTATE, ...args]).finally(() => isOver = true);
+  let announced: string | null = null;
+  while (announced === null && !isOver) {
+    announced = (await box.json("status")).rotation_announced;
+  }
+  const { valid } = await box.json("verify", token);
+  const isEarly = announced !== null && Date.now() < Date.parse(announced);
+  if (isEarly) assert.equal(valid, true, "until then it verifies");
+  const { code, stderr } = await rotating;
+  assert.equal(code, 0, stderr);
+  const { version, rotation_announced } = await box.json("status");
+  assert.deepEqual([version, rotation_announced], [before + 1, null]);
+  const posts = taken.posts.splice(0).map(({ body }) => JSON.parse(body));
+  assert.deepEqual(posts.map(({ type }) => type), ["rotation.announced", "rotation.completed"]);
+  assert.ok(Date.now() >= Date.parse(posts[0].data.at));
+  if (announced !== null) assert.equal(posts[0].data.at, announced);
+  assert.equal((await box.json("verify", token)).code, "retired_kid");
+  return isEarly;
+}
 
 Deno.test("--at announces a rotation, and makes it then", async () => {
   using box = await initialised();
   await using taken = receiver();
   const [path] = keyFile(box);
-  const token = await box.token();
-  const args = ["--at", "3s", "--notify-url", taken.url, "--notify-key-file", path];
-  const rotating = box.run([...ROTATE, ...args]);
-  let announced = null;
-  for (let i = 0; announced === null && i < 100; i++) {
-    announced = (await box.json("status")).rotation_announced;
+  for (const at of ["3s", "15s", "75s"]) {
+    if (await isAskedBefore(box, taken, path, at)) return;
   }
-  assert.ok(Date.parse(announced) > Date.now());
-  assert.equal((await box.json("verify", token)).valid, true, "until then it verifies");
-  const { code, stderr } = await rotating;
-  assert.equal(code, 0, stderr);
-  assert.ok(Date.now() >= Date.parse(announced));
-  const { version, rotation_announced } = await box.json("status");
-  assert.deepEqual([version, rotation_announced], [2, null]);
-  const posts = taken.posts.map(({ body }) => JSON.parse(body));
-  assert.deepEqual(posts.map(({ type }) => type), ["rotation.announced", "rotation.completed"]);
-  assert.equal(posts[0].data.at, announced);
-  assert.equal((await box.json("verify", token)).code, "retired_kid");
+  assert.fail("no one could ask before the rotation");
 });
 
 Deno.test("--at can be taken back, and nothing is changed", async () => {

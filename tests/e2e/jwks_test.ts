@@ -85,14 +85,19 @@ Deno.test("serve answers the set to anyone: the next request after a rotation ha
 Deno.test("a key leaves the served set with its grace period, by itself", async () => {
   using box = await withPair();
   await using serving = await Serving.start(box);
-  await box.run(["rotate", "--force", "--grace", "6s"]);
   const ask = async () => {
     const response = await serving.get(SET);
     const age = Number(/max-age=(\d+)/.exec(response.headers.get("cache-control")!)![1]);
     return { age, keys: (await response.json()).keys.length };
   };
-  const during = await ask();
-  assert.ok(during.keys === 2 && during.age <= 5, JSON.stringify(during));
+  // A machine that is busy with something else may take longer than a short grace period to ask.
+  for (const seconds of [6, 30, 150]) {
+    const { grace_until } = await box.json("rotate", "--force", "--grace", `${seconds}s`);
+    const during = await ask();
+    if (Date.now() >= Date.parse(grace_until)) continue;
+    assert.ok(during.keys === 2 && during.age < seconds, JSON.stringify(during));
+    break;
+  }
   await until(async () => (await ask()).keys === 1);
   assert.equal((await ask()).age, 600);
 });

@@ -25,6 +25,9 @@ export function receiver(refusals = 0) {
   return { posts, url, [Symbol.asyncDispose]: () => server.shutdown() };
 }
 
+/** What {@linkcode receiver} makes. */
+export type Receiver = ReturnType<typeof receiver>;
+
 /** A key for the signatures of notices, in a file. */
 export function keyFile(box: Box, bytes = 32): [path: string, key: Uint8Array] {
   const key = crypto.getRandomValues(new Uint8Array(bytes));
