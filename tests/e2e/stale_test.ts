@@ -7,6 +7,7 @@ import { Serving } from "../support/http/serving.ts";
 // Guarantee 4: an acceptance that began after `rotate` had exited would be a stale one.
 
 const VERIFICATIONS = 10_000;
+const MOST = 20 * VERIFICATIONS;
 const ROTATIONS = 5;
 const CLIENTS = 8;
 
@@ -37,7 +38,10 @@ Deno.test("10,000 verifications beside rotations: no acceptance began after a ro
   const ended = new Map<string, number>();
   let asked = 0, accepted = 0, refused = 0, stale = 0, rotations = 0;
 
-  const goesOn = () => asked < VERIFICATIONS || rotations < ROTATIONS;
+  // It was a race: both sides took part in it, however long one of them was stopped.
+  const least = VERIFICATIONS / 10;
+  const isShort = () => rotations < ROTATIONS || accepted < least || refused < least;
+  const goesOn = () => asked < VERIFICATIONS || (isShort() && asked < MOST);
   async function client(turn: number): Promise<void> {
     while (goesOn()) {
       const [, ask] = ROUTES[(turn + asked++) % ROUTES.length]!;
@@ -65,10 +69,7 @@ Deno.test("10,000 verifications beside rotations: no acceptance began after a ro
   }
   await Promise.all([rotate(), ...Array.from({ length: CLIENTS }, (_, turn) => client(turn))]);
   assert.equal(stale, 0);
-  // It was a race: both sides took part in it.
-  assert.ok(rotations >= ROTATIONS, `${rotations} rotations`);
-  const least = VERIFICATIONS / 10;
-  assert.ok(accepted > least && refused > least, `${accepted} accepted, ${refused} refused`);
+  assert.ok(!isShort(), `${rotations} rotations, ${accepted} accepted, ${refused} refused`);
 });
 
 Deno.test("a revoked session is refused at once, by every thread", async () => {

@@ -53,10 +53,13 @@ Deno.test("the time of a failed login does not tell whether there is such a user
     assert.ok(isRekeyError(error, "bad_credentials"));
     (isKnown ? known : unknown).push(time);
     // What must not be: no password is looked at where there is no user.
-    const start = performance.now();
-    if (!isKnown && new Users(database).find("unknown") === undefined) {
-      leaking.push(performance.now() - start);
-    }
+    // The quickest of some looks: a machine that is busy with something else may stop one of them.
+    const looks = Array.from({ length: 5 }, () => {
+      const start = performance.now();
+      assert.equal(new Users(database).find("unknown"), undefined);
+      return performance.now() - start;
+    });
+    if (!isKnown) leaking.push(Math.min(...looks));
   }
   const figures = [known, unknown].map((times) => times.map(Math.round).sort((a, b) => a - b));
   assert.ok(areApart(known, leaking), "the control is not seen");
