@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Box, REKEY } from "../support/process/box.ts";
 import { FOR_OTHERS, RUNS_FOR_OTHERS, unless } from "../support/faults/faults.ts";
-import { pause } from "../support/timing/pause.ts";
+import { until } from "../support/timing/pause.ts";
 import { Serving } from "../support/http/serving.ts";
 import { start } from "../../scripts/program.ts";
 
@@ -27,15 +27,13 @@ async function canOpen(box: Box, pid: number, name: string): Promise<boolean> {
   return (await box.exec("/bin/sh", ["-c", line])).code === 0;
 }
 
-/** Waits until a process of rekey's has shut its memory; answers whether it did. */
-async function shut(box: Box & { rekey: string }, pid: number): Promise<boolean> {
-  for (const end = Date.now() + 5_000; Date.now() < end;) {
+/** Waits until a process of rekey's has shut its memory. */
+function shut(box: Box & { rekey: string }, pid: number): Promise<void> {
+  return until(async () => {
     // Before, it is root's shell, whose memory no other user can read either.
     const isRekey = Deno.readLinkSync(`/proc/${pid}/exe`) === box.rekey;
-    if (isRekey && !await canOpen(box, pid, "mem")) return true;
-    await pause(20);
-  }
-  return false;
+    return isRekey && !await canOpen(box, pid, "mem");
+  });
 }
 
 const coreLimit = (pid: number) =>
@@ -76,7 +74,7 @@ Deno.test({
       });
     const [helper, other] = [stranger(`${box.rekey} keyring-helper`), stranger("/bin/cat")];
     try {
-      assert.ok(await shut(box, helper.pid));
+      await shut(box, helper.pid);
       assert.deepEqual(coreLimit(helper.pid), ["0", "0"]);
       assert.equal(await canOpen(box, other.pid, "mem"), true, "any other process's can be read");
     } finally {
