@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { examined } from "../support/commands/doctor.ts";
 import { Box, REKEY } from "../support/process/box.ts";
 import {
   assertPlainRefusal,
@@ -46,6 +47,29 @@ Deno.test({
       before = await machineOf(box);
     }
     assert.ok(refused >= 5, `refused ${refused} times`);
+  },
+});
+
+Deno.test({
+  name: "rotations that are killed on a full disk leave nothing wrong once there is room",
+  ignore: unless(CAN_MOUNT, "root that may mount"),
+  async fn() {
+    const { box } = await inUse();
+    using _box = box;
+    const folder = dirname(box.database);
+    // On a disk that little is left of in any case, doctor rightly says `disk_full`.
+    using _disk = Mount.smallDisk(folder, 8_192);
+    for (const kib of [0, 32, 96, 160, 224, 288, 512]) {
+      const filled = fillDisk(folder, kib);
+      const seconds = (0.1 + kib / 1_000).toFixed(3);
+      await box.exec("/usr/bin/timeout", ["--signal=KILL", seconds, REKEY, ...ROTATE]);
+      filled[Symbol.dispose]();
+    }
+    const { findings } = await examined(box);
+    assert.deepEqual(findings.filter(({ level }) => level === "wrong"), []);
+    await assertWhole(box, await machineOf(box), false);
+    const isPart = ({ name }: Deno.DirEntry) => name.startsWith(".");
+    assert.deepEqual([...Deno.readDirSync(folder)].filter(isPart), []);
   },
 });
 
