@@ -18,8 +18,8 @@ import { MIGRATIONS, OWN_TABLES } from "./schema.ts";
 import type { ArrayQuery, Sql, SqlValue, Statement } from "../../core/sql.ts";
 import { makePrivateFile } from "../../files/private_files.ts";
 import { hasSoundTables, isSound } from "./soundness.ts";
-import { ChangeCounter } from "./change_counter.ts";
 import { outlastLooks, PathLook } from "./path_look.ts";
+import { WalIndex } from "./wal_index.ts";
 import { closeAsLast, emptyLog, LOG_SETTINGS, type Logged, shortenLog } from "./write_ahead_log.ts";
 import { fileIdentity, isThere, mustBeRegular } from "../../files/files.ts";
 
@@ -39,13 +39,16 @@ type ArrayStatement = StatementSync & { setReturnArrays(enabled: boolean): void 
 export class Database implements Sql {
   #closed = false;
   #leavesFiles = false;
+  #commits = 0;
   #known: string | undefined;
+  #index: WalIndex | undefined;
   #look: PathLook | undefined;
   readonly #openedAt = performance.now();
+  // The last result of change(), as long as the index says that it is still right.
+  #change: string | undefined;
   // Few entries: the SQL is fixed, and values are always parameters.
   readonly #statements = new Map<string, Statement>();
   readonly #logged: Logged;
-  readonly #changes: ChangeCounter;
 
   private constructor(
     readonly path: string,
@@ -54,7 +57,6 @@ export class Database implements Sql {
     private readonly waitMs = BUSY_TIMEOUT_MS,
   ) {
     this.#logged = { path, sqlite, identity };
-    this.#changes = new ChangeCounter(sqlite, (work) => this.explain(work));
   }
 
   /**
@@ -172,7 +174,7 @@ export class Database implements Sql {
       try {
         this.sqlite.exec(`PRAGMA busy_timeout = ${waitMs}; ${synchronous}`);
         const result = whole(this.sqlite, work);
-        this.#changes.committed();
+        this.#commits++;
         shortenLog(this.#logged);
         outlastLooks(this.#openedAt);
         return result;
@@ -189,13 +191,23 @@ export class Database implements Sql {
 
   /** Makes {@linkcode change} and {@linkcode wasReplaced} quick where the system has a way, for a server. */
   lookOften(): void {
-    this.#changes.lookOften(this.path);
+    // SQLite maps its index with the first read.
+    this.change();
+    this.#index?.close();
+    this.#index = WalIndex.of(this.path);
     if (this.identity !== undefined) this.#look = PathLook.of(this.path, this.identity);
   }
 
   /** A text that changes with every commit of this and other connections: `PRAGMA data_version` counts the others. */
   change(): string {
-    return this.#changes.now();
+    // The index is looked at first: a commit between the two looks is found by the next call.
+    if (this.#index?.isAsBefore() && this.#change !== undefined) return this.#change;
+    this.#change = undefined;
+    const version = this.prepare("PRAGMA data_version").get()!.data_version;
+    const change = `${version}.${this.#commits}`;
+    // That of a snapshot may be older than what the index has shown.
+    if (!this.sqlite.isTransaction) this.#change = change;
+    return change;
   }
 
   /**
@@ -264,7 +276,8 @@ export class Database implements Sql {
 
   close(): void {
     if (this.#closed) return;
-    this.#changes.close();
+    this.#index?.close();
+    this.#index = undefined;
     this.sqlite.close();
     this.#closed = true;
     // A read-only connection cannot delete the `-wal` and `-shm` files that it made.
