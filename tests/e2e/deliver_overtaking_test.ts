@@ -14,11 +14,16 @@ const GRACEFUL = ["rotate", "--force", "--grace", "1h"];
 /** What an incident may take on a busy machine: one that waited would take ten seconds, and the reload twenty. */
 const PROMPT_MS = 8_000;
 
+/** For how long an incident waits for what it overtakes, at most: its programs follow when that has ended. */
+const WAITS_MS = 3_000;
+
 async function promptly(box: Box, ...args: string[]) {
   const began = performance.now();
   const ended = await box.run(args);
   const took = performance.now() - began;
-  assert.equal(ended.code, 0, ended.stderr);
+  const isLeft = ended.code === 5 && took >= WAITS_MS;
+  if (isLeft) await box.json("deliver", "sync");
+  else assert.equal(ended.code, 0, ended.stderr);
   assert.ok(took < PROMPT_MS, `${took} ms`);
   return ended;
 }

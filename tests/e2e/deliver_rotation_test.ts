@@ -97,8 +97,6 @@ Deno.test("before a commit a program that is down is seen at once, a frozen one 
     );
     assert.equal(Deno.readTextFileSync(path), before);
   };
-  Deno.kill(verifier.pid, "SIGSTOP");
-  const frozenMs = await took(refused);
   await verifier.stop();
   await refused();
   // It may be starting, and has its time here.
@@ -106,8 +104,12 @@ Deno.test("before a commit a program that is down is seen at once, a frozen one 
   const isPrompt = (ms: number) => ms < waitedMs / 2;
   const deadMs = await quickest(isPrompt, refused);
   assert.ok(isPrompt(deadMs), `${deadMs} ms, and ${waitedMs} ms to wait for it`);
-  assert.ok(frozenMs < waitedMs * 1.6, `${frozenMs} ms, and ${waitedMs} ms to wait for it`);
   await verifier.restart();
+  Deno.kill(verifier.pid, "SIGSTOP");
+  const isOnce = (ms: number) => ms < waitedMs * 1.6;
+  const frozenMs = await quickest(isOnce, refused);
+  assert.ok(isOnce(frozenMs), `${frozenMs} ms, and ${waitedMs} ms to wait for it`);
+  Deno.kill(verifier.pid, "SIGCONT");
   const rotated = await box.json("rotate", "--force", "--grace", "1h");
   // Each that was refused has used up a number.
   assert.equal(rotated.version, number + 1);

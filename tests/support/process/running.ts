@@ -67,6 +67,7 @@ export class Running implements AsyncDisposable {
 
   /** How it ended, once it has and everything that it wrote is read. */
   async ended(): Promise<Deno.CommandStatus> {
+    await until(() => this.#status !== undefined, { otherwise: "rekey exec has not ended" });
     await this.#reading;
     // The program is handed the secret, and may print it; rekey never does.
     this.box.watch?.ended(new Uint8Array(), new TextEncoder().encode(this.stderr));
