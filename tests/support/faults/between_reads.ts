@@ -61,7 +61,8 @@ interface Read<T> {
 }
 
 /**
- * Runs `work`, and `between` once, right after this process's databases have answered the given number of queries.
+ * Runs `work`, and `between` once, right after this process's databases have answered the given number of queries outside of
+ * transactions that write.
  *
  * @param at from 1.
  * @returns what `work` returns, and whether it made so many queries.
@@ -90,8 +91,10 @@ export async function betweenReadsOf<T>(
   }
 }
 
+// What a writer reads does not count: no one else commits in between.
 class Count {
   readonly #prepare = Database.prototype.prepare;
+  readonly #transaction = Database.prototype.transaction;
   #queries = 0;
   #isPaused = false;
 
@@ -106,6 +109,15 @@ class Count {
         all: (...values) => count.#counted(statement.all(...values)),
       };
     };
+    Database.prototype.transaction = function <T>(...args: Parameters<typeof this.transaction<T>>) {
+      const before = count.#isPaused;
+      count.#isPaused = true;
+      try {
+        return count.#transaction.apply(this, args) as T;
+      } finally {
+        count.#isPaused = before;
+      }
+    };
   }
 
   get isReached(): boolean {
@@ -114,6 +126,7 @@ class Count {
 
   end(): void {
     Database.prototype.prepare = this.#prepare;
+    Database.prototype.transaction = this.#transaction;
   }
 
   #counted<R>(answer: R): R {
