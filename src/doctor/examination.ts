@@ -21,6 +21,7 @@ export interface Section {
 }
 
 type CheckResult = Finding[] | NotUsed | undefined;
+type Open = Omit<OpenDoctorContext, "begunAt">;
 type Check = (context: OpenDoctorContext) => CheckResult | Promise<CheckResult>;
 
 const CHECKS: readonly (readonly [name: string, check: Check])[] = [
@@ -84,17 +85,17 @@ const CHEAP: readonly Check[] = [
 ];
 
 /** The checks that a running server can make again and again, with the database that it has open. */
-export async function examineCheaply(context: OpenDoctorContext): Promise<Finding[]> {
+export async function examineCheaply(context: Open): Promise<Finding[]> {
   const results: CheckResult[] = [filesCheck(context)];
   for (const check of CHEAP) results.push(await examined(check, context));
   return distinct(results.flatMap(listed));
 }
 
 // What seems wrong may be a rotation that was made during the look.
-async function examined(check: Check, context: OpenDoctorContext): Promise<CheckResult> {
-  const { installation } = context;
+async function examined(check: Check, open: Open): Promise<CheckResult> {
+  const context = { ...open, begunAt: performance.now() };
   return await ofSameVersions(
-    () => markOf(installation),
+    () => markOf(open.installation),
     () => checked(check, context),
     (findings) => listed(findings).length === 0,
   );

@@ -136,6 +136,11 @@ export interface OpenDoctorContext extends DoctorContext {
   readonly installation: Installation;
   /** Size in bytes of the write-ahead log before it was opened, if no program had it open; default: 0. */
   readonly log?: number | undefined;
+  /**
+   * When the check began, as `performance.now()` counts. A check that looks again, since a version has changed, does not
+   * wait again.
+   */
+  readonly begunAt: number;
 }
 
 /** A rotation for scripts that keeps sessions valid for an hour. */

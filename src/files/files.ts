@@ -27,7 +27,7 @@ const REASONS: Record<string, string> = {
 
 const CHECK_PERMISSIONS = "Check its owner and mode and those of its folder, or name another one";
 const FREE_SPACE = "Free some space there, or name another place";
-const NAME_ANOTHER = "Name another one";
+const NAME_ANOTHER = "Name another file or folder";
 const RAISE_LIMIT = "Raise the limit (`ulimit -n`), or end programs that have many files open";
 
 const HINTS: Record<string, string> = {

@@ -254,13 +254,19 @@ async function removeStale(address: SocketAddress): Promise<void> {
   throw inUse(path, "another program listens there");
 }
 
+const { NotFound, NotADirectory, FilesystemLoop, AddrNotAvailable } = Deno.errors;
+const NOT_THERE = [NotFound, NotADirectory, FilesystemLoop, AddrNotAvailable];
+
+// No file has a name of more than 255 bytes: it may be a secret, given in place of its file.
+const named = (path: string) => path.length > 255 ? "that path" : path;
+
 function explain(error: unknown, address: Address): unknown {
   const at = address.kind === "unix" ? address.path : `${address.hostname}:${address.port}`;
   if (error instanceof Deno.errors.AddrInUse) return inUse(at, "another program listens there");
   if (error instanceof Deno.errors.PermissionDenied) {
     return cannot(at, "permission denied", "Choose a port above 1023, or a folder of your own");
   }
-  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.AddrNotAvailable) {
+  if (NOT_THERE.some((kind) => error instanceof kind)) {
     return cannot(
       at,
       "there is no such address or folder",
@@ -270,8 +276,8 @@ function explain(error: unknown, address: Address): unknown {
   if (error instanceof Deno.errors.InvalidData) {
     return cannot(at, "the certificate or its key is unusable", "Both must be PEM");
   }
-  if (address.kind === "unix" && /SUN_LEN/.test(String(error))) {
-    return cannot(at, "the path is too long for a socket", "Name one of at most 107 bytes");
+  if (address.kind === "unix" && /SUN_LEN|name too long/.test(String(error))) {
+    return cannot(named(at), "the path is too long for a socket", "Name one of at most 107 bytes");
   }
   // The runtime's errors for unknown host names differ between systems.
   const [why] = String(error).split("\n");

@@ -15,7 +15,7 @@ export interface FileSystem {
   /**
    * Whether another process holds a lock on a file. SQLite holds one while it has a database open in WAL mode.
    *
-   * @returns `undefined` where the system does not tell.
+   * @returns `undefined` where the system does not tell, and for a file that cannot be looked at.
    */
   isLockedByOthers(path: string): boolean | undefined;
 }

@@ -102,7 +102,8 @@ function inodeOf(path: string): number | undefined {
   try {
     return Deno.statSync(path).ino ?? undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    // Such as in a folder that is closed to this user, or behind a link to itself.
+    if (error instanceof Error && "code" in error) return undefined;
     throw error;
   }
 }

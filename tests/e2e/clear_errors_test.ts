@@ -95,7 +95,11 @@ const LINES: [args: string[], error: RegExp, hint: RegExp][] = [
     /--env-previous together with --no-env-previous$/m,
     /one of them/,
   ],
-  [["import", "--file", "/etc"], /Cannot use \/etc: it is a folder$/m, /^hint: Name another one$/m],
+  [
+    ["import", "--file", "/etc"],
+    /Cannot use \/etc: it is a folder$/m,
+    /^hint: Name another file or folder$/m,
+  ],
   [["add"], /Unknown command add$/m, /`rekey init`/],
   [["vault", "read", "x"], /Unknown command vault$/m, /`rekey exec` gives it to a program/],
   [["aws"], /Unknown command aws$/m, /`rekey exec` gives it to a program/],
@@ -206,7 +210,10 @@ Deno.test("a folder for the file of keys that is not there is to be made first",
     /gone: it is not there\nhint: Make that folder first, for this user/,
   );
   const wrong = await box.run(["exec", "--keys-file", "--keys-dir", file, "--", "true"]);
-  assert.match(wrong.stderr, /a part of the path is not a folder\nhint: Name another one$/m);
+  assert.match(
+    wrong.stderr,
+    /a part of the path is not a folder\nhint: Name another file or folder$/m,
+  );
 });
 
 Deno.test("a token that is refused for its claims is answered with the flag that accepts it", async () => {

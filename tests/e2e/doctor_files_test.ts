@@ -130,6 +130,17 @@ Deno.test("doctor: a link to a missing disk is reported, and is not a bug", asyn
   assert.deepEqual(findings.map(({ code }) => code), ["database_unusable"]);
 });
 
+Deno.test("doctor: a folder that cannot be looked at is reported, and is not a bug", async () => {
+  using box = await initialised();
+  const [loop, file] = [join(box.home, "loop"), join(box.home, "file")];
+  Deno.symlinkSync("loop", loop);
+  Deno.writeTextFileSync(file, "");
+  for (const folder of [loop, join(loop, "inside"), file, join(box.home, "n".repeat(300))]) {
+    await found(box, "database_unusable", ["--data-dir", folder]);
+  }
+  await found(box, "kek_missing", [], { env: { XDG_CONFIG_HOME: loop } });
+});
+
 Deno.test("doctor: a configuration folder that holds no key of rekey's is not checked", async () => {
   using box = new Box();
   const key = join(box.home, "kek");

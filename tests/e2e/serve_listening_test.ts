@@ -70,6 +70,8 @@ Deno.test("two servers cannot share a port by accident", async () => {
 
 Deno.test("what cannot be served is reported before the server listens", async () => {
   using box = await initialised();
+  Deno.symlinkSync("loop", join(box.home, "loop"));
+  Deno.writeTextFileSync(join(box.home, "file"), "");
   const cases: [string[], number, RegExp][] = [
     [["--listen", "0.0.0.0:0"], 2, /--allow-remote/],
     [["--listen", "0.0.0.0:0", "--allow-remote"], 2, /--tls-cert/],
@@ -83,6 +85,9 @@ Deno.test("what cannot be served is reported before the server listens", async (
     [["--unix", "s", "--tls-cert", "x", "--tls-key", "y"], 2, /with --unix/],
     [["--unix", "s", "--tls-cert", "x"], 2, /with --unix/],
     [["--unix", "x".repeat(200)], 1, /path is too long for a socket\nhint: .*107 bytes/],
+    [["--unix", "x".repeat(300)], 1, /^error: Cannot listen on that path: the path is too long/],
+    [["--unix", join(box.home, "loop/s")], 1, /loop\/s: there is no such address or folder/],
+    [["--unix", join(box.home, "file/s")], 1, /file\/s: there is no such address or folder/],
     [["--workers", "0"], 2, /--workers/],
     [["--workers", "65"], 2, /from 1 to 64/],
     [["--workers", "1000000"], 2, /from 1 to 64/],

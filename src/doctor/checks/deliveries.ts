@@ -16,8 +16,8 @@ import {
 
 /** Programs that get keys: whether each holds what it should hold, and who else can read its file. */
 export async function deliveriesCheck(context: OpenDoctorContext): Promise<Finding[] | NotUsed> {
-  const { installation } = context;
-  const progress = await settledProgress(installation);
+  const { installation, begunAt } = context;
+  const progress = await settledProgress(installation, begunAt + DELIVERS_MS);
   if (progress.length === 0) return NOT_USED;
   const facts = describeDeliveries(installation, progress);
   const behind = facts.filter(({ followed }) => !followed).map(({ name, failure }): Finding => ({
@@ -34,10 +34,18 @@ const DELIVERS_MS = 3_000;
 const DUE_MS = 2_000;
 const LOOK_EVERY_MS = 50;
 
-/** How far deliveries have come, once they had time for it and no process is delivering; a program that hangs is not waited for. */
-async function settledProgress(installation: Installation): Promise<DeliveryProgress[]> {
+/**
+ * How far deliveries have come, once they had time for it and no process is delivering; a program that hangs is not waited
+ * for.
+ *
+ * @param end when the wait ends at the latest, as `performance.now()` counts.
+ */
+async function settledProgress(
+  installation: Installation,
+  end: number,
+): Promise<DeliveryProgress[]> {
   const { database } = installation;
-  for (const end = performance.now() + DELIVERS_MS;;) {
+  for (;;) {
     const change = database.change();
     const progress = await progressOf(installation);
     const isAtWork = () =>

@@ -9,7 +9,7 @@ import { placePath } from "../../store/sqlite/turn.ts";
 import { denyWriting, makePrivate, unsafePath } from "../../files/private_files.ts";
 import type { DoctorContext, Finding } from "../findings.ts";
 import { type Access, infoOf } from "../../system/files.ts";
-import { namesIn } from "../../files/files.ts";
+import { codeOf, namesIn } from "../../files/files.ts";
 
 const [FULL_BYTES, LOW_BYTES] = [2 ** 20, 64 * 2 ** 20];
 
@@ -25,7 +25,8 @@ interface OwnFile {
 /**
  * Checks files and folders: unsafe parent directories, owners, modes, disk space. No file is opened.
  *
- * @returns `undefined` when a parent directory denies access; the database check reports that.
+ * @returns `undefined` when a folder or file cannot be looked at, such as in a folder that denies access: the check that
+ * needs it reports that.
  */
 export function filesCheck({ environment }: DoctorContext): Finding[] | undefined {
   const { folders } = environment;
@@ -36,8 +37,8 @@ export function filesCheck({ environment }: DoctorContext): Finding[] | undefine
       ...diskFindings(folders),
     ];
   } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) return undefined;
-    throw error;
+    if (isRekeyError(error) || codeOf(error) === undefined) throw error;
+    return undefined;
   }
 }
 

@@ -25,7 +25,7 @@ import {
 export async function fleetCheck(
   context: OpenDoctorContext,
 ): Promise<Finding[] | NotUsed | undefined> {
-  const { installation } = context;
+  const { installation, begunAt } = context;
   if (!backendOf(installation).isShared) return NOT_USED;
   // The KEK check reports this.
   if (isRekeyError(await installation.kek().catch(asRefusal))) return undefined;
@@ -40,7 +40,7 @@ export async function fleetCheck(
       // A server follows within milliseconds: one that has just been overtaken is waited for.
       ...lagging(health).length === 0 ? [] : behindIn(
         health.change,
-        await untilFollowed(installation, health.change, FOLLOWS_MS),
+        await untilFollowed(installation, health.change, begunAt + FOLLOWS_MS - performance.now()),
       ),
     ];
   } catch (error) {
