@@ -95,8 +95,8 @@ async function printedStatus({ secrets }: At) {
 }
 
 Deno.test("status is about one moment, whenever a rotation commits", async () => {
-  await whileRotated({ look: printedStatus, check: isOneOf, every: 3 });
-  await whileRotated({ look: printedStatus, check: isOneOf, every: 7, between: withoutGrace });
+  await whileRotated({ look: printedStatus, check: isOneOf, every: 5 });
+  await whileRotated({ look: printedStatus, check: isOneOf, every: 11, between: withoutGrace });
 });
 
 async function servedStatus({ secrets }: At) {
@@ -119,7 +119,7 @@ async function servedStatus({ secrets }: At) {
 }
 
 Deno.test("the status page is about one moment, whenever a rotation commits", async () => {
-  await whileRotated({ look: servedStatus, check: isOneOf, every: 3 });
+  await whileRotated({ look: servedStatus, check: isOneOf, every: 5 });
 });
 
 async function versionAndRotations({ secrets }: At) {
@@ -152,7 +152,7 @@ async function found({ environment }: At) {
 
 Deno.test("doctor finds nothing wrong because a rotation commits while it looks", async () => {
   for (const between of [withGrace, withoutGrace]) {
-    await whileRotated({ look: found, check: isOneOf, every: 9, between });
+    await whileRotated({ look: found, check: isOneOf, every: 5, between });
   }
 });
 
