@@ -66,9 +66,14 @@ function callersNoProxy(): [string, string | undefined][] {
 // Child programs must not inherit what opens the KEK and etcd.
 const OWN: readonly string[] = [...KEK_VARIABLES, ...ETCD_VARIABLES];
 
-/** Calls `work` (which starts a program) with the caller's umask and environment, without rekey's own variables. */
-export function inCallersEnvironment<T>(work: () => T): T {
-  const wanted = [...OWN.map((name) => [name, undefined] as const), ...callersNoProxy()];
+/**
+ * Calls `work` (which starts a program) with the caller's umask and environment, without rekey's own variables.
+ *
+ * @param absent names of other variables that the program must not inherit.
+ */
+export function inCallersEnvironment<T>(work: () => T, absent: readonly string[] = []): T {
+  const without = [...OWN, ...absent].map((name) => [name, undefined] as const);
+  const wanted = [...without, ...callersNoProxy()];
   const own = wanted.map(([name]) => [name, Deno.env.get(name)] as const);
   wanted.forEach(setTo);
   try {

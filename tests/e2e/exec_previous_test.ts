@@ -38,6 +38,29 @@ Deno.test("exec: the previous value is there inside a grace window, and only the
   assert.equal((await given(box)).JWT_SECRET_PREVIOUS, undefined);
 });
 
+Deno.test("exec: what an exec before it gave, and is over, is not inherited", async () => {
+  using box = await initialised();
+  const over = [
+    "JWT_SECRET_PREVIOUS",
+    "REKEY_KID_PREVIOUS",
+    "REKEY_ALG_PREVIOUS",
+    "REKEY_KEYS_FILE",
+  ];
+  for (const name of [...over, "OLD"]) box.env[name] = "over";
+  for (const stays of [[], ["--on-rotate", "restart"]]) {
+    const program = await given(box, ...stays);
+    assert.deepEqual(over.filter((name) => name in program), []);
+    assert.equal(program.OLD, "over", "a name that rekey does not know");
+    assert.ok(!("OLD" in await given(box, ...stays, "--env-previous", "OLD")));
+    const own = await given(box, ...stays, "--no-env-previous");
+    assert.equal(own.JWT_SECRET_PREVIOUS, "over", "one that the operator sets");
+  }
+  assert.notEqual((await given(box, "--keys-file")).REKEY_KEYS_FILE, "over");
+  await box.json("rotate", "--force", "--grace", "1h");
+  const inside = await given(box);
+  assert.ok(inside.JWT_SECRET_PREVIOUS !== "over" && inside.REKEY_KID_PREVIOUS !== "over");
+});
+
 Deno.test("exec: of a key pair before an HMAC secret it says where both are, which depends on the flags", async () => {
   using box = new Box();
   await box.run(["init", "--alg", "ES256"]);

@@ -23,7 +23,7 @@ async function started(meanwhile: (rotating: SecretManager) => Promise<unknown>)
     const note = new HandoutNote(secrets, output, () => ({ signal: "HUP", keys: file.kids }));
     const given = {
       program: { name: "sh", path: "/bin/sh", args: [] },
-      ...{ kid, previous: undefined, variables: {}, written: true },
+      ...{ kid, previous: undefined, variables: {}, absent: [], written: true },
     };
     const noted: string[] = [];
     await beforeStart(secrets, file, {

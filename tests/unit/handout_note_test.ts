@@ -26,7 +26,7 @@ async function noted(
     const warnings: string[] = [];
     const output = { warning: (text: string) => warnings.push(text) } as unknown as Output;
     const program = { name: "sh", path: "/bin/sh", args: [] };
-    const handout = { program, kid, previous: undefined, variables: {}, written: true };
+    const handout = { program, kid, previous: undefined, variables: {}, absent: [], written: true };
     const note = new HandoutNote(secrets, output, () => undefined);
     const rows = () => query(path, "SELECT pid, kid FROM rekey_exec");
     await work({ note, handout, warnings, path, rows, environment });

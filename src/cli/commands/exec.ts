@@ -51,11 +51,11 @@ export async function exec(options: ExecFlags, context: Context): Promise<void> 
 type Become = NonNullable<Programs["replaceProcess"]>;
 
 /** Replaces this process with the program. @returns the error if that failed. */
-function replaceBy(become: Become, { program, variables }: Handout): Error {
+function replaceBy(become: Become, { program, variables, absent }: Handout): Error {
   inCallersEnvironment(() => {
     for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
     become(program.path, [program.name, ...program.args]);
-  });
+  }, absent);
   return notExecutable(program.name);
 }
 

@@ -86,9 +86,14 @@ export class Child {
    * Starts it with rekey's own stdin, stdout and stderr.
    *
    * @param variables added to the caller's environment.
+   * @param absent names of variables that it does not inherit.
    * @throws {RekeyError} `program_not_executable`.
    */
-  static start({ name, path, args }: Program, variables: Record<string, string>): Child {
+  static start(
+    { name, path, args }: Program,
+    variables: Record<string, string>,
+    absent: readonly string[],
+  ): Child {
     const command = new Deno.Command(path, {
       args: [...args],
       env: variables,
@@ -97,7 +102,7 @@ export class Child {
       stderr: "inherit",
     });
     try {
-      return new Child(inCallersEnvironment(() => command.spawn()));
+      return new Child(inCallersEnvironment(() => command.spawn(), absent));
     } catch (error) {
       throw isRekeyError(error) ? error : notExecutable(name, error);
     }

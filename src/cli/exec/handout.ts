@@ -17,6 +17,8 @@ export interface Handout {
   /** The kid of the previous value that it is given; `undefined` without one. */
   readonly previous: string | undefined;
   readonly variables: Record<string, string>;
+  /** Variables that it must not inherit: only those of them that are in `variables` are there. */
+  readonly absent: readonly string[];
   /** Whether the audit log records that the program gets the secret. */
   readonly written: boolean;
 }
@@ -36,6 +38,9 @@ export interface Wanted {
 // That the secret is handed on belongs in the audit log. Many programs may start at once, on a machine where each writer
 // takes a while.
 export const NOTE_WAIT_MS = 2_000;
+
+// What an `exec` gave that has started this one may be over by now.
+const INHERITED = ["REKEY_KID_PREVIOUS", "REKEY_ALG_PREVIOUS", "REKEY_KEYS_FILE"];
 
 /** Gets the program, the current secret and the previous one. The audit log records the handout first. */
 export async function give(
@@ -61,7 +66,8 @@ export async function give(
     variables[envPrevious!] = forEnvironment(before, "verifier");
   }
   const { kid } = current.version;
-  return { program, kid, previous: before?.version.kid, variables, written };
+  const absent = envPrevious === undefined ? INHERITED : [...INHERITED, envPrevious];
+  return { program, kid, previous: before?.version.kid, variables, absent, written };
 }
 
 // A library must be told the algorithm: one that takes it from the token can be tricked (RFC 8725 §3.1).

@@ -62,9 +62,9 @@ export class Supervisor {
     private readonly around: SupervisorContext,
     given: Handout,
   ) {
-    const { program, variables } = given;
+    const { program, variables, absent } = given;
     SYSTEM.programs.onSignals((signal, isOfTerminal) => this.#pass(signal, isOfTerminal));
-    this.#child = Child.start(program, variables);
+    this.#child = Child.start(program, variables, absent);
     this.#noted = around.began(this.#child.id, given);
     this.#given = given;
   }
@@ -130,7 +130,7 @@ export class Supervisor {
     const ending = await this.#child.stop(graceMs);
     this.#restarting = false;
     if (this.#toldToEnd) return ending;
-    this.#child = Child.start(given.program, given.variables);
+    this.#child = Child.start(given.program, given.variables, given.absent);
     this.#given = given;
     await this.around.began(this.#child.id, given);
     this.around.remark(
