@@ -31,6 +31,8 @@ export interface Line {
   all(): Promise<Command>;
 }
 
+const EXEC_LINE = "Write `rekey exec -- PROGRAM ARGUMENTS…`";
+
 const GUESS = /\(Did you mean [^)]*\?\)$/;
 
 interface Fault {
@@ -72,10 +74,26 @@ async function unknownFlag(
     // With a value, commander does not know it.
     return { fault: `${known.long} takes no value`, advice: `Write ${known.long} alone`, about };
   }
+  // It may be the program's.
+  const own = line.slice(line.indexOf("exec") + 1, line.indexOf(typed));
+  if (command.name() === "exec" && hasWord(own, command)) {
+    return { fault: "There is no -- before the program", advice: EXEC_LINE, about };
+  }
   const isName = new KnownWords(await all()).hasFlag(flag);
   const place = !isGuessed && line.includes(typed) ? ` (argument ${line.indexOf(typed) + 1})` : "";
   const which = isName ? ` ${flag}` : place;
   return { fault: `Unknown option${which}`, advice: flagMeant(flag, command, line), about };
+}
+
+/** Whether one of the words is neither a flag nor a flag's value. */
+function hasWord(words: readonly string[], command: Command): boolean {
+  let isValue = false;
+  for (const word of words) {
+    if (!isValue && !word.startsWith("-")) return true;
+    const option = optionsOf(command).find(({ long, short }) => [long, short].includes(word));
+    isValue = !isValue && option?.required === true;
+  }
+  return false;
 }
 
 async function unknownCommand(word: string, group: Command, { all }: Line): Promise<Fault> {

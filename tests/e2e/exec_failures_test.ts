@@ -70,6 +70,16 @@ Deno.test("exec: a line that cannot be understood is exit 2; options after -- ar
     assert.equal(code, 2, line.join(" "));
     assert.match(stderr, /^error: .*\nhint: .*\n$/);
   }
+  for (
+    const program of [["sh", "-c", "true"], ["python3", "-m", "x"], ["--env", "A", "ls", "-l"]]
+  ) {
+    const { code, stderr } = await box.run(["exec", ...program]);
+    assert.equal(code, 2);
+    assert.match(
+      stderr,
+      /^error: There is no -- before the program\nhint: Write `rekey exec -- PROGRAM/,
+    );
+  }
   // Neither its help nor its output is asked of rekey.
   for (const option of ["--help", "-h", "--version", "--json", "--app"]) {
     const { code, stdout } = await box.run(["exec", "--", "printf", "%s", "-", option]);
